@@ -8,7 +8,7 @@
 
 use std::hint::black_box;
 
-use saasbench_limiter::{Decision, HistoryContext, Promise, Request, Tolerance, judge};
+use saasbench_limiter::{Decision, HistoryContext, OtherLimits, Promise, Request, Tolerance, judge};
 use saasbench_model::{
     scenario::{Algorithm, Anchor, Estimate, Refill},
     units::{Nanos, Quota},
@@ -83,7 +83,7 @@ fn context() -> HistoryContext {
         tolerance: Tolerance { offset: Nanos(MS), drift: 0.0 },
         resolution: Nanos(MS),
         unix_zero: Nanos::ZERO,
-        other_limits: false,
+        other_limits: OtherLimits::None,
     }
 }
 
@@ -110,7 +110,14 @@ fn history(algorithm: Algorithm, requests: usize, key: u64) -> Vec<Request> {
         .map(|(id, (decided, sent, done))| {
             let decision =
                 if limiter.admits(algorithm, decided) { Decision::Admitted } else { Decision::Rejected };
-            Request { id, sent: Nanos(sent), done: Nanos(done), decision, replica: (id % 2) as u16 }
+            Request {
+                id,
+                sent: Nanos(sent),
+                done: Nanos(done),
+                decision,
+                replica: (id % 2) as u16,
+                connection: 0,
+            }
         })
         .collect();
     history.sort_by_key(|request| request.done);

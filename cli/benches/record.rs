@@ -76,7 +76,7 @@ fn measure(criterion: &mut Criterion, name: &str, kind: Kind) -> Result<(), Box<
         });
     });
     group.bench_function("read", |bencher| {
-        bencher.iter(|| saasbench_record::segment::read(&path, &names).map(|batch| batch.len()));
+        bencher.iter(|| saasbench_record::segment::read(&path, &names).map(|(batch, _)| batch.len()));
     });
     group.finish();
     let bytes = std::fs::metadata(&path)?.len() as f64 / samples.len() as f64;

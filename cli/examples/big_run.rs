@@ -14,11 +14,14 @@ use std::{path::PathBuf, sync::Arc};
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     batch::Batch,
-    manifest::{Environment, FORMAT, LoadPhase, Machine, Manifest, Replica, ScenarioText, State},
+    manifest::{Environment, FORMAT, LoadPhase, Machine, Manifest, Replica, ScenarioText, State, identity},
     writer::{Recorder, create_directory},
 };
 use tokio::time::Instant;
 use traffic::{Kind, Traffic};
+
+/// When the run started: since the Unix epoch.
+const STARTED: i64 = 1_700_000_000_000_000_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -32,7 +35,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let started = Instant::now();
     let scenario = Arc::new(kind.scenario()?);
-    let (recorder, sink) = Recorder::start(dir.clone(), scenario, vec!["a".to_owned()], || {})?;
+    let text = ScenarioText::new("recorded.toml".to_owned(), kind.text(), Default::default());
+    let (recorder, sink) =
+        Recorder::start(dir.clone(), scenario, vec!["a".to_owned()], identity(STARTED, &text), || {})?;
     let mut batch = Batch::default();
     let mut to = Nanos::ZERO;
     for sample in Traffic::new(kind).take(samples as usize) {
@@ -46,13 +51,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     drop(sink);
     let recorded = recorder.finish()?;
 
-    let replica =
-        Replica { name: "a".into(), url: "http://127.0.0.1:1".into(), instance: "127.0.0.1:1".into() };
+    let replica = Replica {
+        name: "a".into(),
+        url: "http://127.0.0.1:1".into(),
+        instance: "127.0.0.1:1".into(),
+        address: None,
+    };
     let manifest = Manifest {
         format: FORMAT,
         saasbench: env!("CARGO_PKG_VERSION").to_owned(),
         state: State::Finished,
-        scenario: ScenarioText::new("recorded.toml".to_owned(), kind.text(), Default::default()),
+        scenario: text,
         environment: Environment {
             name: "made up".to_owned(),
             replicas: vec![replica],
@@ -69,11 +78,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             programs: Default::default(),
         },
         machine: Machine::this(),
-        started_unix_ns: 1_700_000_000_000_000_000,
+        started_unix_ns: STARTED,
         canary_nonce: None,
         events: Vec::new(),
         load: Some(LoadPhase { from_ns: Nanos::ZERO, start_ns: Nanos::ZERO, to_ns: to }),
         recorded: Some(recorded),
+        files: Default::default(),
     };
     manifest.write(&dir)?;
     println!("{} samples in {:.1} s: {}", recorded.samples, started.elapsed().as_secs_f64(), dir.display());

@@ -15,7 +15,7 @@ pub enum Exit {
     Inconclusive = 3,
     /// The environment could not be reached or started.
     Unreachable = 4,
-    /// saasbench itself could not go on.
+    /// saasbench itself failed.
     Broken = 5,
     /// Interrupted by the user.
     Interrupted = 130,

@@ -3,10 +3,9 @@
 //! This crate is the binary and what only it needs: [`args`] is the command line, [`commands`] has a module
 //! for each command, [`environment`] starts or reaches the service, [`observe`] scrapes it during the load,
 //! [`live`] shows the run in progress, and [`output`] prints its report. [`publish`] sends metrics and
-//! annotations elsewhere, [`tsdb`] is the embedded Prometheus, [`input`] reads what users name,
-//! [`dashboard`] checks dashboards and rules,
-//! [`scaffold`] writes scenarios, and [`run_store`] lists recorded runs. Everything that is printed passes through
-//! [`safe_output`], and through the redactor of [`secrets`].
+//! annotations elsewhere, [`tsdb`] is the embedded Prometheus, [`input`] reads the files that users name,
+//! [`dashboard`] checks dashboards and rules, [`scaffold`] writes scenarios, and [`run_store`] lists recorded
+//! runs. Everything that is printed passes through [`safe_output`], and through the redactor of [`secrets`].
 //!
 //! Data moves through the crates below it in one direction: `saasbench-model` (scenario and plan) →
 //! `saasbench-engine` (the load) → `saasbench-record` (samples on disk) → `saasbench-verify` (claims, with

@@ -1,7 +1,7 @@
 //! The entry point: parses the command line, dispatches to a command, prints its error with a hint, and exits
 //! with its code.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use anstream::{AutoStream, ColorChoice};
 use clap::Parser as _;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => match mistake::meant(&error) {
-            None => mistake::discreet(error).exit(),
+            None => return answered(&mistake::discreet(error)),
             Some(failure) => {
                 let _ = failure::print(&failure, &mut anstream::stderr());
                 return failure.exit.into();
@@ -41,6 +41,21 @@ fn main() -> ExitCode {
             let _ = failure::print(&problem, &mut err);
             problem.exit.into()
         }
+    }
+}
+
+/// Prints the help, the version, or what is wrong with the command line. Standard output that cannot be
+/// written fails as it does for every command; a closed pipe has read enough.
+#[expect(clippy::disallowed_methods, reason = "the failure is printed safely")]
+fn answered(error: &clap::Error) -> ExitCode {
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        Err(problem) if !error.use_stderr() && problem.kind() != std::io::ErrorKind::BrokenPipe => {
+            let failure = Failure::new(Exit::Broken, format!("cannot write to standard output: {problem}"));
+            let _ = failure::print(&failure, &mut anstream::stderr());
+            failure.exit.into()
+        }
+        _ => ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8)),
     }
 }
 

@@ -1,15 +1,22 @@
 //! The directory of recorded runs: lists them, and finds a run by its name. It reads only manifests and
 //! verdicts, so that hundreds of runs are listed quickly.
 
+mod kept;
+
 use std::{
+    ffi::OsString,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+pub use self::kept::{verdict, verdict_document};
 use saasbench_model::{scenario::capacity::By, units::Nanos};
-use saasbench_record::manifest::{self, State};
+use saasbench_record::{
+    checksum::check_document,
+    manifest::{self, State},
+};
 use saasbench_verify::{
     capacity::{result, scaling::Estimate},
     distribution::Distribution,
@@ -23,15 +30,21 @@ pub const LATEST: &str = "latest";
 /// A directory among recorded runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunEntry {
-    /// Its name.
+    /// Its name; what is not UTF-8 is replaced.
     pub run: String,
     /// Where it is.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// Bytes of all its files.
     pub bytes: u64,
     /// Its content, or why it cannot be read.
     #[serde(flatten)]
     pub content: Content,
+}
+
+/// Paths need not be UTF-8, JSON has to be.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path.to_string_lossy())
 }
 
 /// The content of a directory.
@@ -152,7 +165,7 @@ impl UnknownRun {
 ///
 /// # Errors
 /// When the directory cannot be read; a missing one is empty.
-pub fn names(runs_dir: &Path) -> io::Result<Vec<String>> {
+pub fn names(runs_dir: &Path) -> io::Result<Vec<OsString>> {
     let entries = match fs::read_dir(runs_dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -161,11 +174,12 @@ pub fn names(runs_dir: &Path) -> io::Result<Vec<String>> {
     for entry in entries {
         let entry = entry?;
         if entry.path().is_dir() {
-            names.extend(entry.file_name().into_string());
+            names.push(entry.file_name());
         }
     }
-    let key = |name: &String| {
-        let (time, scenario, number) = order(name);
+    let key = |name: &OsString| {
+        let text = name.to_string_lossy();
+        let (time, scenario, number) = order(&text);
         let started = started(&runs_dir.join(name)).or_else(|| instant(time));
         (started, time.to_owned(), scenario.to_owned(), number)
     };
@@ -202,8 +216,9 @@ fn order(name: &str) -> (&str, &str, u64) {
 /// # Errors
 /// As [`names`].
 pub fn entries(runs_dir: &Path) -> io::Result<Vec<RunEntry>> {
-    let entry = |run: String| {
-        let path = runs_dir.join(&run);
+    let entry = |name: OsString| {
+        let path = runs_dir.join(&name);
+        let run = name.to_string_lossy().into_owned();
         RunEntry { bytes: bytes(&path), content: content(&path, &run), run, path }
     };
     Ok(names(runs_dir)?.into_iter().map(entry).collect())
@@ -223,30 +238,35 @@ pub fn find(name: &Path, runs_dir: &Path, kind: RunKind) -> Result<PathBuf, Unkn
     if name.components().count() != 1 {
         return Err(none());
     }
-    let names = names(runs_dir).unwrap_or_default();
-    let is_of_kind = |run: &&String| {
-        let has = |file: &str| runs_dir.join(run).join(file).is_file();
+    let names: Vec<(String, PathBuf)> = names(runs_dir)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|name| (name.to_string_lossy().into_owned(), runs_dir.join(name)))
+        .collect();
+    let is_of_kind = |(_, dir): &&(String, PathBuf)| {
+        let has = |file: &str| dir.join(file).is_file();
         has(manifest::FILE) || kind == RunKind::Any && has(result::FILE)
     };
     let runs = || names.iter().filter(is_of_kind);
     if text == LATEST {
-        return runs().next().map(|run| runs_dir.join(run)).ok_or_else(none);
+        return runs().next().map(|(_, dir)| dir.clone()).ok_or_else(none);
     }
-    let of_scenario = |run: &&String| {
+    let of_scenario = |(run, _): &&(String, PathBuf)| {
         let (time, rest) = run.split_once('-').unwrap_or((run, ""));
         // `…-flood-2` is the second run within a second if there is a first; otherwise `flood-2` is its
         // scenario's name.
-        let is_another = order(run).1 == text && names.contains(&format!("{time}-{text}"));
+        let first = format!("{time}-{text}");
+        let is_another = order(run).1 == text && names.iter().any(|(name, _)| *name == first);
         rest == text || is_another
     };
-    if let Some(run) = runs().find(|run| **run == text).or_else(|| runs().find(of_scenario)) {
-        return Ok(runs_dir.join(run));
+    if let Some((_, dir)) = runs().find(|(run, _)| *run == text).or_else(|| runs().find(of_scenario)) {
+        return Ok(dir.clone());
     }
-    match runs().filter(|run| run.starts_with(&text)).collect::<Vec<_>>().as_slice() {
+    match runs().filter(|(run, _)| run.starts_with(&text)).collect::<Vec<_>>().as_slice() {
         [] => Err(none()),
-        [run] => Ok(runs_dir.join(run)),
+        [(_, dir)] => Ok(dir.clone()),
         several => {
-            let runs = several.iter().take(5).map(|run| (*run).clone()).collect();
+            let runs = several.iter().take(5).map(|(run, _)| run.clone()).collect();
             Err(UnknownRun::Several { name: text, runs })
         }
     }
@@ -306,9 +326,12 @@ fn content(dir: &Path, run: &str) -> Content {
     if header.format > manifest::FORMAT {
         return broken(format!("written by a newer version: its format is {}", header.format));
     }
-    // A run that was not judged has no verdict, and an unreadable one can be computed again.
-    let verdict = fs::read_to_string(dir.join("verdict.json")).ok();
-    let verdict: Option<Verdict> = verdict.and_then(|text| serde_json::from_str(&text).ok());
+    if let Err(error) = check_document(text.as_bytes()) {
+        return broken(format!("{}: {error}", manifest::FILE));
+    }
+    // A run that was not judged has no verdict; one that was changed, or is of another run, is not believed,
+    // because it can be computed again.
+    let verdict: Option<Verdict> = verdict(dir);
     Content::Run(Box::new(Recorded {
         scenario: verdict
             .as_ref()
@@ -336,6 +359,9 @@ fn capacity_summary(dir: &Path) -> Option<Content> {
     match serde_json::from_str::<CapacitySummary>(&text) {
         Ok(search) if search.version > result::VERSION => {
             broken(format!("written by a newer version: its version is {}", search.version))
+        }
+        Ok(_) if check_document(text.as_bytes()).is_err() => {
+            broken(format!("{}: it was changed since it was written", result::FILE))
         }
         Ok(search) => Some(Content::Capacity { capacity: Box::new(search) }),
         Err(error) => broken(format!("{}: {error}", result::FILE)),

@@ -119,6 +119,7 @@ impl Traffic {
             retry_after: (!admitted).then_some((left / 1_000_000_000 + 1) as u64),
             policy: Some(Arc::clone(&self.policy)),
             state: None,
+            unread: None,
         };
         (RequestOutcome::Status(if admitted { 200 } else { 429 }), headers)
     }
@@ -159,6 +160,7 @@ impl Iterator for Traffic {
             limiter,
             retry_of: None,
             canary: None,
+            connection: 0,
         })
     }
 }

@@ -28,7 +28,8 @@ use crate::{
 };
 use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::{
-    manifest::{ScenarioText, to_json, write_whole},
+    checksum::to_document,
+    manifest::{ScenarioText, write_whole},
     writer::{RecordError, create_place},
 };
 use saasbench_report::{capacity::counted, html};
@@ -143,7 +144,7 @@ fn keep(report: &CapacityReport, dir: &Path) -> Result<PathBuf, Failure> {
         write_whole(path, text).map_err(|error| record_failure(&RecordError::write(path)(error)))
     };
     let path = dir.join(FILE);
-    let json = to_json(report).map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
+    let json = to_document(report).map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
     write(&path, &json)?;
     let page = dir.join(html::capacity::FILE);
     write(&page, html::capacity::render(report).as_bytes())?;

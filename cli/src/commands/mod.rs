@@ -4,6 +4,8 @@
 mod atomic_write;
 pub mod capacity;
 pub mod compare;
+#[cfg(test)]
+mod damaged_records;
 pub mod dashboards;
 pub mod faults;
 pub mod list;

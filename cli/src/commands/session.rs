@@ -35,7 +35,7 @@ use saasbench_engine::{
     rate_control::{RateControl, RateControlReceiver},
     redactor::credentials,
     render::Origin,
-    self_monitor::in_flight::InFlight,
+    self_monitor::{in_flight::InFlight, response_timeout::ResponseTimeout},
     wire::Wire,
     worker::Setup,
 };
@@ -44,6 +44,7 @@ use saasbench_model::{
     units::Tolerance,
 };
 use saasbench_record::{
+    damage::{self, Part},
     manifest::{FORMAT, Machine, Manifest, ScenarioText, State},
     writer::{RecordError, Recorder},
 };
@@ -143,7 +144,15 @@ impl Session<'_> {
             events: Vec::new(),
             load: None,
             recorded: None,
+            files: damage::pending(&self.recorded_parts()),
         }
+    }
+
+    /// The parts of the record that are there from the first request on.
+    fn recorded_parts(&self) -> Vec<Part> {
+        let scrapes = self.scenario.metrics.as_ref().map(|_| Part::Scrapes);
+        let redis = self.up.redis_url().map(|_| Part::Redis);
+        [Some(Part::Generator), scrapes, redis].into_iter().flatten().collect()
     }
 
     /// Starts serving and pushing the generator's metrics, if requested.
@@ -195,6 +204,7 @@ impl Session<'_> {
             journal.dir().to_owned(),
             Arc::clone(scenario),
             self.up.environment().replicas.iter().map(|replica| replica.name.clone()).collect(),
+            journal.manifest().identity(),
             {
                 let stop = signals.stop.clone();
                 move || stop.cancel()
@@ -207,8 +217,8 @@ impl Session<'_> {
         }
         output.loads(live, started);
         let endpoints = Arc::clone(&self.up.connections().endpoints);
-        let timeout = scenario.timeout.to_duration();
-        let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, timeout, clock));
+        let timeout = ResponseTimeout::new(scenario.timeout, clock).with_stalls(watching.stalled());
+        let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, &timeout, clock));
         let driving = drive::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
         let phase = journal.follow(driving, turns, &halt, &aborted, output).await;
         // All sinks were dropped with the load, so the recorder ends by itself.

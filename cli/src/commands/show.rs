@@ -14,7 +14,10 @@ use crate::{
     output::{Output, files},
     run_store::{self, RunKind},
 };
-use saasbench_record::reader::{OpenError, RecordedRun};
+use saasbench_record::{
+    checksum::check_document,
+    reader::{OpenError, RecordedRun},
+};
 use saasbench_report::gate::GateInputs;
 use saasbench_verify::{
     REPORT_VERSION, Report,
@@ -107,6 +110,7 @@ pub(super) fn search(dir: &Path) -> Result<Option<CapacityReport>, Failure> {
         let why = format!("its version is {version}, and this saasbench reads version {}", result::VERSION);
         return Err(wrong(why).hint("read it with the saasbench that wrote it"));
     }
+    check_document(text.as_bytes()).map_err(|error| wrong(error.to_string()))?;
     let report: CapacityReport = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     // It may have been moved since.
     Ok(Some(CapacityReport { directory: dir.display().to_string(), ..report }))
@@ -117,10 +121,9 @@ struct Version {
     version: u32,
 }
 
-/// The report that the run left, if it is of this version.
+/// The report that the run left, if it is of this version and of this run, and as it was written.
 fn kept(dir: &Path) -> Option<Report> {
-    let text = fs::read_to_string(dir.join("verdict.json")).ok()?;
-    let report: Report = serde_json::from_str(&text).ok()?;
+    let report: Report = run_store::verdict(dir)?;
     // It may have been moved since.
     (report.version == REPORT_VERSION).then(|| Report { run: dir.display().to_string(), ..report })
 }

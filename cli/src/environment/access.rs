@@ -7,7 +7,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use serde::{Deserialize, Deserializer, de};
 
-use super::{EnvironmentError, config::option_duration};
+use super::{EnvironmentError, option_duration};
 use crate::{
     input,
     observe::prometheus::client::{BODY_SIZE_LIMIT, Credentials, TIMEOUT},

@@ -20,6 +20,7 @@ use crate::input;
 use super::{
     EnvironmentError,
     access::{PrometheusConfig, text_or_table},
+    option_duration,
 };
 
 /// The file, as written.
@@ -63,19 +64,6 @@ pub struct EnvironmentConfig {
     pub clock_drift_ppm: Option<f64>,
     /// Deviations from the scenario's `[metrics]`, parsed by the same code.
     pub metrics: Option<toml::Table>,
-}
-
-pub(super) mod option_duration {
-    use serde::{Deserialize, Deserializer, de::Error};
-
-    pub(in crate::environment) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<Option<std::time::Duration>, D::Error> {
-        let text = String::deserialize(d)?;
-        humantime::parse_duration(&text)
-            .map(Some)
-            .map_err(|error| D::Error::custom(format!("`{text}`: {error}")))
-    }
 }
 
 /// Checks that `file`, if it exists, has no environment `name`, which would be ambiguous.

@@ -29,6 +29,9 @@ use saasbench_record::{manifest::Replica, query::ApiRequest};
 
 /// How long a part of the environment may take to respond before it counts as unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How base URLs are written.
+pub(super) const URL_HINT: &str =
+    "write it as http://127.0.0.1:8005, https://api.example.com or unix:/run/api.sock";
 
 /// TLS trust of a target; it takes precedence over the scenario's `[http]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,10 +129,11 @@ fn untrusted(error: &TlsError) -> EnvironmentError {
 
 /// Parses a replica's URL.
 fn target(replica: &Replica) -> Result<Target, EnvironmentError> {
-    Target::parse(&replica.url).map_err(|error| EnvironmentError::Usage {
+    let target = Target::parse(&replica.url).map_err(|error| EnvironmentError::Usage {
         message: format!("`{}` is not the base URL of a replica: {error}", redact::url(&replica.url)),
-        hint: super::external::URL_HINT.to_owned(),
-    })
+        hint: URL_HINT.to_owned(),
+    })?;
+    Ok(Target { address: replica.address, ..target })
 }
 
 async fn connect(endpoints: &mut Endpoints, index: usize) -> Result<(), DialError> {

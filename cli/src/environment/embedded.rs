@@ -97,6 +97,7 @@ pub async fn start(scenario: &Scenario, faults: &Faults) -> Result<RunningEnviro
             name: replica_name(index),
             url: format!("http://{address}"),
             instance: address.to_string(),
+            address: None,
         });
         listeners.push(listener);
     }

@@ -4,21 +4,23 @@
 use super::{
     Connected, EnvironmentError, RunningEnvironment,
     access::{Access, PrometheusConfig},
+    addresses,
     config::EnvironmentConfig,
 };
 use crate::environment::connect::{self, TlsTrust};
 use crate::secrets;
-use saasbench_engine::connect::target::Target;
-use saasbench_model::{redact, scenario::Scenario, units::Nanos};
+use saasbench_engine::connect::{resolve::System, target::Target};
+use saasbench_model::{
+    redact,
+    scenario::{Scenario, http::Dns},
+    units::Nanos,
+};
 use saasbench_record::manifest::{Environment, Replica};
 
 /// Offset between two clocks of one site, unless an environment declares another.
 pub const CLOCK_OFFSET: Nanos = Nanos::from_millis(2);
 /// Drift between two clocks: NTP slews by at most 500 ppm.
 pub const CLOCK_DRIFT: f64 = 5e-4;
-/// How base URLs are written.
-pub(super) const URL_HINT: &str =
-    "write it as http://127.0.0.1:8005, https://api.example.com or unix:/run/api.sock";
 
 /// Addresses from the command line.
 #[derive(Debug, Clone, Default)]
@@ -137,7 +139,7 @@ fn checked(
                     "{place}: `{}` is not the base URL of a replica: {error}",
                     redact::url(&url)
                 ),
-                hint: URL_HINT.to_owned(),
+                hint: connect::URL_HINT.to_owned(),
             })?;
             let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
             if name.is_empty() || !name.chars().all(plain) {
@@ -147,7 +149,7 @@ fn checked(
                 });
             }
             let instance = instance.unwrap_or_else(|| target.instance());
-            Ok(Replica { name, url: url.trim_end_matches('/').to_owned(), instance })
+            Ok(Replica { name, url: url.trim_end_matches('/').to_owned(), instance, address: None })
         })
         .collect()
 }
@@ -161,6 +163,9 @@ async fn connect_all(
     trust: Option<TlsTrust>,
 ) -> Result<RunningEnvironment, EnvironmentError> {
     let http = trust.map_or_else(|| scenario.http.clone(), |trust| trust.over(&scenario.http));
+    if http.dns == Dns::PerRun {
+        environment.replicas = addresses::each_a_replica(environment.replicas, &System).await;
+    }
     let connections = connect::replicas(&environment.replicas, &http, scenario.timeout).await?;
     let prometheus = connect::prometheus(prometheus.as_ref(), &http).await?;
     connect::redis(redis_url.as_deref()).await?;

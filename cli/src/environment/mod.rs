@@ -7,11 +7,13 @@
 //! a [`RunningEnvironment`], which `commands` runs sessions on.
 
 pub mod access;
+mod addresses;
 pub mod config;
 pub mod connect;
 pub mod embedded;
 pub mod external;
 pub mod local;
+mod option_duration;
 pub mod rules;
 
 use std::net::TcpListener;

@@ -30,7 +30,7 @@ use saasbench_record::{
 
 /// Between two probes.
 const POLL: Duration = Duration::from_secs(1);
-/// How long Prometheus may fail to respond before it counts as gone.
+/// How long Prometheus may fail to respond before it counts as unavailable.
 const GONE: Duration = Duration::from_secs(15);
 /// The record starts this long before the load.
 const BEFORE: Nanos = Nanos::from_secs(120);
@@ -61,7 +61,7 @@ struct Poll {
 }
 
 impl Followed<'_> {
-    /// Follows them until all are done, Prometheus is gone or `stop`; then records the results. `note` gets
+    /// Follows them until all are done, Prometheus is unavailable or `stop`; then records the results. `note` gets
     /// what is waited for, whenever that changes.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{Client, header};
 use url::Url;
 
-use super::{http_body, scrape::describe};
+use super::{http_body, http_error::describe};
 use saasbench_exposition::format::ACCEPT;
 use saasbench_model::{redact, units::Nanos};
 

@@ -1,6 +1,6 @@
 //! Reads the body of a response up to a bound, so that a server that never ends one costs no memory.
 
-use super::scrape::describe;
+use super::http_error::describe;
 
 /// Bytes of the body of an error that are read, to quote its first line.
 pub const OF_AN_ERROR: u64 = 64 << 10;

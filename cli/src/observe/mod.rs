@@ -3,18 +3,22 @@
 //!
 //! `scrape` scrapes the replicas, `prometheus` queries Prometheus (`rules` for recording rules, `alerts` for
 //! alerts), and `store` samples the limiter's Redis; all write into the recorded run, and log to
-//! `observer_log`. `http_body` reads responses up to a bound. For `saasbench metrics`, `fetch` gets one exposition, `inspection` lints it, and `guess`
-//! proposes a metrics contract.
+//! `observer_log`. `http_body` reads responses up to a bound, and `http_error` describes why there is none. For
+//! `saasbench metrics`, `fetch` gets one exposition, `inspection` lints it, and `guess` proposes a metrics
+//! contract.
 
 use std::path::Path;
 
 use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
+use saasbench_engine::connect::{endpoint::Endpoint, target::Place};
+
 pub mod alerts;
 pub mod fetch;
 pub mod guess;
 pub mod http_body;
+pub mod http_error;
 pub mod inspection;
 pub mod observer_log;
 pub mod prometheus;
@@ -40,13 +44,28 @@ pub async fn until<T>(give_up: &CancellationToken, work: impl Future<Output = T>
 /// # Errors
 /// When it cannot be set up.
 pub fn http_client(tls: &ClientConfig, socket: Option<&Path>) -> reqwest::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .tls_backend_preconfigured(tls.clone());
+    let builder = client_builder(tls);
     match socket {
         Some(path) => builder.unix_socket(path),
         None => builder,
     }
     .build()
+}
+
+/// The same for one replica: its name leads to the address that the load uses, if there is only one.
+///
+/// # Errors
+/// When it cannot be set up.
+pub fn replica_client(tls: &ClientConfig, endpoint: &Endpoint) -> reqwest::Result<reqwest::Client> {
+    match (&endpoint.target().place, endpoint.address()) {
+        (Place::Tcp { host, .. }, Some(address)) => client_builder(tls).resolve(host, address).build(),
+        _ => http_client(tls, endpoint.target().socket()),
+    }
+}
+
+fn client_builder(tls: &ClientConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .tls_backend_preconfigured(tls.clone())
 }

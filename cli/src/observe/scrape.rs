@@ -10,7 +10,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -18,10 +18,13 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    observe::{http_body, observer_log::ProbeLog, until},
+    observe::{http_body, http_error::describe, observer_log::ProbeLog, until},
     secrets::redactor,
 };
-use saasbench_engine::clock::RunClock;
+use saasbench_engine::{
+    clock::RunClock,
+    connect::endpoint::{Endpoint, Endpoints},
+};
 use saasbench_model::{
     redact::{self, secrets::Redactor},
     scenario::MetricsContract,
@@ -29,6 +32,8 @@ use saasbench_model::{
 };
 use saasbench_record::contract_view::ContractView;
 use saasbench_record::{
+    checksum::Checksum,
+    json_lines::to_line,
     manifest::Replica,
     scrape::{Phase, ScrapeRecord},
 };
@@ -84,6 +89,36 @@ impl Pages for HttpPages {
             }
             let body = http_body::read(answer, self.body_size_limit).await;
             Ok(http_body::into_text(body.map_err(|error| error.to_string())?))
+        })
+    }
+}
+
+/// Fetches expositions of a replica whose name is looked up for every connection: as long as it has one
+/// address, they are of the process that is loaded.
+#[derive(Debug)]
+pub struct PagesOfName {
+    /// Fetches them from whatever address the name has.
+    pub pages: HttpPages,
+    /// Knows the addresses of the load's connections.
+    pub endpoints: Arc<Endpoints>,
+    /// Index of the replica.
+    pub index: usize,
+}
+
+impl Pages for PagesOfName {
+    fn get<'a>(&'a self, path: &'a str) -> Page<'a> {
+        Box::pin(async move {
+            let page = self.pages.get(path).await;
+            let addresses = self.endpoints.replicas().get(self.index).map(Endpoint::looked_up);
+            let addresses = addresses.unwrap_or_default();
+            let of_one_family = addresses.iter().filter(|address| address.is_ipv4()).count();
+            if of_one_family > 1 || addresses.len() - of_one_family > 1 {
+                return Err(format!(
+                    "its name has {} addresses, and which of them this is of is unknown; with `dns = \"per-run\"` each is a replica of its own",
+                    addresses.len()
+                ));
+            }
+            page
         })
     }
 }
@@ -284,29 +319,12 @@ impl Scraper {
             from_ns: scrape.from_ns,
             to_ns: scrape.to_ns,
             file: scrape.answer.is_ok().then_some(file),
+            sha256: scrape.answer.as_ref().ok().map(|text| Checksum::of(text.as_bytes())),
             error: scrape.answer.as_ref().err().cloned(),
             settled,
         };
-        let mut line = serde_json::to_vec(&record)?;
-        line.push(b'\n');
-        index.file.write_all(&line)
+        index.file.write_all(&to_line(&record)?)
     }
-}
-
-/// An HTTP client's error with its causes, in one line.
-pub fn describe(error: &reqwest::Error) -> String {
-    use std::error::Error as _;
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -335,6 +353,7 @@ mod tests {
                 name: (*name).to_owned(),
                 url: "http://127.0.0.1:1".to_owned(),
                 instance: "127.0.0.1:1".to_owned(),
+                address: None,
             },
             pages: Box::new(Dead),
         };

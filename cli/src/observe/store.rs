@@ -7,7 +7,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{observe::observer_log::ProbeLog, secrets::redactor};
 use saasbench_engine::clock::RunClock;
-use saasbench_record::redis_samples::{Health, RedisSample};
+use saasbench_record::{
+    json_lines::to_line,
+    redis_samples::{Health, RedisSample},
+};
 
 /// Between two probes.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -45,14 +48,13 @@ pub async fn watch(
         let keys = health.map_or_else(|| "its state".to_owned(), |health| format!("{} keys", health.keys));
         let seen = seen.as_ref().map(|_| &*keys).map_err(String::as_str);
         probes.note("Redis", from_ns, to_ns, seen);
-        let mut line = serde_json::to_vec(&RedisSample {
+        let line = to_line(&RedisSample {
             from_ns,
             to_ns,
             run_id: field("run_id").map(|id| redactor.redact(id).into_owned()),
             uptime_s: field("uptime_in_seconds").and_then(|text| text.parse().ok()),
             health,
         })?;
-        line.push(b'\n');
         file.write_all(&line)?;
         // The last sample shows what the load left behind.
         if is_last {

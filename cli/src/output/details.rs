@@ -103,11 +103,10 @@ fn names(all: &[&str], kind: &str) -> String {
 /// The targets of a run, and its data sources.
 pub fn places(environment: &Environment, endpoints: &Endpoints) -> Vec<String> {
     let replicas = environment.replicas.iter().zip(endpoints.replicas()).map(|(replica, endpoint)| {
-        let addresses: Vec<String> = endpoint.addresses().iter().map(ToString::to_string).collect();
-        let at = match (endpoint.target().socket(), addresses.is_empty()) {
+        let at = match (endpoint.target().socket(), endpoint.address()) {
             (Some(_), _) => String::new(),
-            (None, true) => ", looked up for every connection".to_owned(),
-            (None, false) => format!(", at {}", addresses.join(", ")),
+            (None, None) => ", looked up for every connection".to_owned(),
+            (None, Some(address)) => format!(", at {address}"),
         };
         format!("replica {}: {}, {}{at}", replica.name, replica.url, endpoint.protocol().name())
     });
@@ -120,7 +119,16 @@ pub fn places(environment: &Environment, endpoints: &Endpoints) -> Vec<String> {
 /// The state of a load's connections.
 pub fn connections(environment: &Environment, endpoints: &Endpoints) -> Vec<String> {
     let each = environment.replicas.iter().zip(endpoints.replicas());
-    each.map(|(replica, endpoint)| connections_line(&replica.name, endpoint.dialled())).collect()
+    each.map(|(replica, endpoint)| {
+        let mut line = connections_line(&replica.name, endpoint.dialled());
+        let addresses = endpoint.looked_up();
+        if addresses.len() > 1 && endpoint.address().is_none() {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            let _ = write!(line, "; its name had the addresses {}", addresses.join(", "));
+        }
+        line
+    })
+    .collect()
 }
 
 fn connections_line(replica: &str, dialled: &Dialled) -> String {

@@ -28,7 +28,8 @@ impl Output<'_> {
         }
         let shown = |replica: &Replica| {
             let http2 = if environment.http2.contains(&replica.name) { " (HTTP/2)" } else { "" };
-            format!("{} {}{http2}", replica.name, replica.url)
+            let address = replica.address.map(|address| format!(" at {address}")).unwrap_or_default();
+            format!("{} {}{address}{http2}", replica.name, replica.url)
         };
         let replicas: Vec<String> = environment.replicas.iter().map(shown).collect();
         let about =

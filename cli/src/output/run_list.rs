@@ -104,7 +104,7 @@ fn painted(table: &str, outcomes: &[Reported]) -> String {
     text
 }
 
-/// The result of a run: a word in its colour, and remarks.
+/// The result of a run: a word in its colour, and notes.
 struct Reported {
     style: Style,
     word: String,

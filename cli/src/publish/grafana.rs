@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::{http_body, prometheus::client::Credentials, scrape::describe};
+use crate::observe::{http_body, http_error::describe, prometheus::client::Credentials};
 use saasbench_model::{redact, units::Nanos};
 use saasbench_record::event::Event;
 use saasbench_verify::{

@@ -2,6 +2,7 @@
 
 use super::*;
 use saasbench_record::{
+    checksum::to_document,
     sample::RequestOutcome,
     testing::{TestRun, sample},
 };
@@ -88,7 +89,7 @@ fn runs_are_listed_with_their_summaries() {
         made.manifest.started_unix_ns = instant(&run[..16]).unwrap();
         made.manifest.write(&dir).unwrap();
         if run.ends_with("2Z-flood") {
-            fs::write(dir.join("verdict.json"), manifest::to_json(&report).unwrap()).unwrap();
+            fs::write(dir.join("verdict.json"), verdict_document(&report, &dir).unwrap()).unwrap();
         }
     }
     let mut all = entries(runs_dir.path()).unwrap();
@@ -116,12 +117,12 @@ fn capacity_searches_are_listed_and_found() {
     let dir = runs_dir.path().join("20261121T100001Z-shop-capacity");
     fs::create_dir(&dir).unwrap();
     report.started_unix_ns = instant("20261121T100001Z").unwrap();
-    fs::write(dir.join("capacity.json"), manifest::to_json(&report).unwrap()).unwrap();
+    fs::write(dir.join("capacity.json"), to_document(&report).unwrap()).unwrap();
     fs::create_dir_all(runs_dir.path().join("20261121T100002Z-shop-capacity/steps")).unwrap();
-    for (name, text) in [("3Z-newer", manifest::to_json(&report).unwrap()), ("4Z-broken", b"{}".to_vec())] {
+    for (name, text) in [("3Z-newer", to_document(&report).unwrap()), ("4Z-broken", b"{}".to_vec())] {
         let dir = runs_dir.path().join(format!("20261121T10000{name}"));
         fs::create_dir(&dir).unwrap();
-        let text = String::from_utf8(text).unwrap().replace("\"version\": 1", "\"version\": 2");
+        let text = String::from_utf8(text).unwrap().replace("\"version\": 1,", "\"version\": 2,");
         // It started two seconds later.
         let text = text.replace(
             &report.started_unix_ns.to_string(),
@@ -141,4 +142,60 @@ fn capacity_searches_are_listed_and_found() {
     assert_eq!(found("shop-capacity", RunKind::Any), Some(dir));
     assert_eq!(found("latest", RunKind::Run), Some(runs_dir.path().join("20261121T100000Z-flood")));
     assert_eq!(found("shop-capacity", RunKind::Run), None, "it is no run");
+}
+
+#[test]
+fn what_was_changed_is_not_believed() {
+    let runs_dir = tempfile::tempdir().unwrap();
+    let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
+    let report = made.judge();
+    let dir = runs_dir.path().join("20261121T100002Z-flood");
+    fs::create_dir(&dir).unwrap();
+    made.manifest.write(&dir).unwrap();
+    let verdict = String::from_utf8(verdict_document(&report, &dir).unwrap()).unwrap();
+    let written = |verdict: &str| {
+        fs::write(dir.join("verdict.json"), verdict).unwrap();
+        match entries(runs_dir.path()).unwrap().remove(0).content {
+            Content::Run(run) => format!("{:?}", run.outcome),
+            other => panic!("{other:?}"),
+        }
+    };
+    let outcome = written(&verdict);
+    assert_ne!(outcome, "None");
+    let other = if outcome == "Some(Pass)" { "fail" } else { "pass" };
+    let end = verdict.rfind("\"outcome\": \"").unwrap();
+    let changed = format!("{}\"outcome\": \"{other}\"", &verdict[..end]);
+    let rest = verdict[end..].split_once(',').unwrap().1;
+    assert_eq!(written(&format!("{changed},{rest}")), "None");
+    made.manifest.started_unix_ns += 1;
+    made.manifest.write(&dir).unwrap();
+    assert_eq!(written(&verdict), "None", "another run's");
+
+    let manifest = fs::read_to_string(dir.join("manifest.json")).unwrap();
+    fs::write(dir.join("manifest.json"), manifest.replace("\"exclusive\": true", "\"exclusive\": false"))
+        .unwrap();
+    let Content::Broken { broken } = entries(runs_dir.path()).unwrap().remove(0).content else {
+        panic!("it was believed")
+    };
+    insta::assert_snapshot!(broken, @"manifest.json: it does not match its checksum: it was changed since it was written");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_name_that_is_not_utf_8_is_listed() {
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let runs_dir = runs_dir(&["20261121T100000Z-flood"]);
+    let name = OsString::from_vec(b"20261121T100001Z-fl\xffod".to_vec());
+    let dir = runs_dir.path().join(&name);
+    fs::create_dir(&dir).unwrap();
+    let mut made = TestRun::new("", &[]);
+    made.manifest.started_unix_ns = instant("20261121T100001Z").unwrap();
+    made.manifest.write(&dir).unwrap();
+    let listed = entries(runs_dir.path()).unwrap();
+    assert_eq!(listed[0].run, "20261121T100001Z-fl\u{fffd}od");
+    assert!(serde_json::to_string(&listed).unwrap().contains("fl\u{fffd}od\",\"path\":"));
+    let found = |name: &str| find(Path::new(name), runs_dir.path(), RunKind::Run);
+    assert_eq!(found("latest").unwrap(), dir);
+    assert_eq!(found("fl\u{fffd}od").unwrap(), dir);
 }

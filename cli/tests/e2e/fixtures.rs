@@ -3,6 +3,7 @@
 use std::fs;
 
 use rustix::process::Signal;
+use saasbench_record::testing::{reseal, sealed_document};
 
 use crate::support::{Copied, Ended, Report, Sandbox, TENANTS, change, copy, fixture, short};
 
@@ -61,6 +62,17 @@ fn recorded() -> String {
     change(&short("2500ms"), "60/s", "40/s")
 }
 
+/// Gives the fixtures their checksums again, after a change of how segments or checksums are written.
+#[test]
+#[ignore = "writes into the source tree"]
+fn reseal_all() {
+    for name in ["good", "over-admission", "tampered", "killed"] {
+        reseal(&fixture(name));
+    }
+    let capacity = fixture("capacity").join("capacity.json");
+    fs::write(&capacity, sealed_document(&fs::read_to_string(&capacity).unwrap())).unwrap();
+}
+
 /// Records the fixtures again; see `tests/fixtures/README.md`.
 #[test]
 #[ignore = "writes into the source tree"]
@@ -86,6 +98,7 @@ fn regenerate() {
         let series = r#"http_requests_total{handler="/chat",method="POST",status="429"} "#;
         fs::write(file, change(&text, series, &format!("{series}1"))).unwrap();
     }
+    reseal(&tampered.path());
     let _ = fs::remove_dir_all(fixture("tampered"));
     copy(&tampered.path(), &fixture("tampered"));
 

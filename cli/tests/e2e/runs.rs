@@ -1,6 +1,6 @@
 //! Commands on recorded runs, new scenarios, shell completions and manual pages.
 
-use std::fs;
+use std::{fs, process::Stdio};
 
 use serde_json::Value;
 
@@ -43,6 +43,20 @@ fn runs_are_listed_and_shown() {
     let none = sandbox.run(&["show", "flood"]);
     none.assert_code(2);
     none.assert_says(&["there is no run `flood`", "saasbench list"]);
+}
+
+#[test]
+fn output_that_cannot_be_written_fails_every_command() {
+    let sandbox = Sandbox::new();
+    for words in [&["--help"][..], &["--version"], &["run", "--help"], &["completions", "bash"], &["man"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = sandbox.command(words).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let err = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(5), "{words:?}: {err}");
+        assert_eq!(err, "error: cannot write to standard output: No space left on device (os error 28)\n");
+    }
+    sandbox.run(&["--help"]).assert_code(0);
+    sandbox.run(&["--nonsense"]).assert_code(2);
 }
 
 #[test]

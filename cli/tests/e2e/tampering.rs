@@ -1,6 +1,9 @@
-//! Tampering with one detail of a recorded run: `verify` detects and names it.
+//! Tampering with one detail of a recorded run: `verify` detects and names it. Where the checksums are made
+//! to match again, it is a record of a service that exposes something wrong, and fails.
 
 use std::fs;
+
+use saasbench_record::testing::reseal;
 
 use crate::support::{Copied, change, fixture};
 
@@ -18,6 +21,7 @@ fn judged(spoil: Spoil, how_many: usize) -> (Option<i32>, String) {
         assert_ne!(text, spoilt, "nothing was spoilt");
         fs::write(file, spoilt).unwrap();
     }
+    reseal(&copy.path());
     let ended = copy.verify(&[]);
     (ended.code, ended.out + &ended.err)
 }
@@ -142,10 +146,31 @@ fn each_tampered_series_fails_the_run_by_name() {
 }
 
 #[test]
-fn scrapes_modified_after_the_run_are_detected() {
+fn the_last_scrape_alone_is_detected() {
     let (code, text) = judged(|t| with_value(t, COUNTER, |v| v + 1.0), 1);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("http_requests_total of a by scrape"), "{text}");
+}
+
+#[test]
+fn what_rests_on_changed_or_missing_files_is_inconclusive() {
+    for (file, change) in [
+        ("observations/scrapes/000000-a.prom", " is missing"),
+        ("observations/scrapes/000004-a.prom", " does not match its checksum"),
+        ("observations/scrapes.jsonl", " does not match its checksum"),
+    ] {
+        let copy = Copied::of(&fixture("good"));
+        let path = copy.path().join(file);
+        if change == " is missing" {
+            fs::remove_file(path).unwrap();
+        } else {
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, text.replacen('1', "2", 1)).unwrap();
+        }
+        let ended = copy.verify(&[]);
+        ended.assert_code(3);
+        ended.assert_says(&[&format!("note: the record is damaged: {file}{change}"), "not judged: "]);
+    }
 }
 
 #[test]
@@ -154,6 +179,7 @@ fn counters_that_never_settle_are_inconclusive() {
     let index = copy.path().join("observations/scrapes.jsonl");
     let text = fs::read_to_string(&index).unwrap();
     fs::write(index, change(&text, r#""settled":true"#, r#""settled":false"#)).unwrap();
+    reseal(&copy.path());
     let ended = copy.verify(&[]);
     ended.assert_code(3);
     ended.assert_says(&["its metrics kept changing after the load"]);
@@ -171,10 +197,26 @@ fn an_unreadable_file_is_named() {
     spoilt("samples/000001.parquet", "no Parquet").assert_says(&["000001.parquet"]);
     spoilt("manifest.json", "{").assert_says(&["run/manifest.json: ", "line 1"]);
     spoilt("manifest.json", r#"{"format": 99}"#).assert_says(&["its format is 99"]);
-    spoilt("observations/scrapes.jsonl", "[]\n").assert_says(&["scrapes.jsonl:1"]);
+    let manifest = fs::read_to_string(fixture("good").join("manifest.json")).unwrap();
+    let changed = change(&manifest, r#""exclusive": true"#, r#""exclusive": false"#);
+    spoilt("manifest.json", &changed).assert_says(&["run/manifest.json: it does not match its checksum"]);
     let copy = Copied::of(&fixture("good"));
     fs::remove_file(copy.path().join("samples/000001.parquet")).unwrap();
     let ended = copy.verify(&[]);
     ended.assert_code(2);
-    ended.assert_says(&["run/samples: ", "a part is gone"]);
+    ended.assert_says(&["000002.parquet: damaged segment: it does not follow what was recorded before it"]);
+    let copy = Copied::of(&fixture("good"));
+    fs::remove_file(copy.path().join("samples/000002.parquet")).unwrap();
+    let ended = copy.verify(&[]);
+    ended.assert_code(2);
+    ended.assert_says(&["run/samples: ", "a part is missing"]);
+    let copy = Copied::of(&fixture("good"));
+    fs::copy(
+        fixture("over-admission").join("samples/000002.parquet"),
+        copy.path().join("samples/000003.parquet"),
+    )
+    .unwrap();
+    let ended = copy.verify(&[]);
+    ended.assert_code(2);
+    ended.assert_says(&["000003.parquet: damaged segment: it does not follow what was recorded before it"]);
 }

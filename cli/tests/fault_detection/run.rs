@@ -12,7 +12,8 @@ use saasbench_model::{
     units::{Nanos, Tolerance},
 };
 use saasbench_record::{
-    manifest::{Environment, FORMAT, Machine, Manifest, Replica, ScenarioText, State},
+    damage,
+    manifest::{Environment, FORMAT, Machine, Manifest, Replica, ScenarioText, State, identity},
     reader::RecordedRun,
     scrape::Phase,
     writer::{Recorder, create_directory},
@@ -63,8 +64,16 @@ impl Plan {
         let stop = CancellationToken::new();
         let names: Vec<String> = NAMES.map(str::to_owned).to_vec();
         let unwritable = stop.clone();
-        let (recorder, sink) =
-            Recorder::start(dir.clone(), Arc::clone(&scenario), names, move || unwritable.cancel()).unwrap();
+        let text =
+            ScenarioText::new("fault-detection.toml".to_owned(), self.scenario.clone(), BTreeMap::new());
+        let (recorder, sink) = Recorder::start(
+            dir.clone(),
+            Arc::clone(&scenario),
+            names,
+            identity(Nanos::from(unix).0, &text),
+            move || unwritable.cancel(),
+        )
+        .unwrap();
         let canaries = scenario.uses_canaries().then(Canaries::draw);
         let canary_nonce = canaries.as_ref().map(|canaries| canaries.nonce().to_owned());
         let origins = NAMES.map(|name| Origin { authority: name.to_owned(), prefix: String::new() });
@@ -83,11 +92,7 @@ impl Plan {
             format: FORMAT,
             saasbench: env!("CARGO_PKG_VERSION").to_owned(),
             state: State::Finished,
-            scenario: ScenarioText::new(
-                "fault-detection.toml".to_owned(),
-                self.scenario.clone(),
-                BTreeMap::new(),
-            ),
+            scenario: text,
             environment,
             machine: Machine::this(),
             started_unix_ns: Nanos::from(unix).0,
@@ -95,6 +100,7 @@ impl Plan {
             events: Vec::new(),
             load: Some(load),
             recorded: Some(recorder.finish().unwrap()),
+            files: damage::checksums(&dir).unwrap(),
         };
         manifest.write(&dir).unwrap();
         RecordedRun::open(&dir).unwrap()
@@ -149,6 +155,7 @@ fn environment(faults: &[Fault]) -> Environment {
         name: name.to_owned(),
         url: format!("http://localhost/{name}"),
         instance: name.to_owned(),
+        address: None,
     };
     Environment {
         name: "in process".to_owned(),

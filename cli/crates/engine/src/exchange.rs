@@ -20,6 +20,9 @@ pub struct Exchange {
     /// When it was handed to its connection, connecting included: the service cannot have seen it earlier,
     /// and later delays are not the generator's lateness. Set by the transport.
     pub sent: Nanos,
+    /// Number of the connection that it was last sent over, unique within the process; 0 if it was not sent.
+    /// Set by the transport.
+    pub connection: u32,
     /// The response; undefined if there was none.
     pub response: Response,
     /// Scratch buffer for received bytes; empty between exchanges.

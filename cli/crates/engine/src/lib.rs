@@ -1,8 +1,8 @@
 //! Sends the load of a scenario, and records a sample of every request.
 //!
-//! Its neighbours: `saasbench-model` plans the load, `saasbench-record` stores the samples, and the binary
-//! chooses the environment and observes it. Nothing in this crate judges a response beyond the checks of its
-//! step.
+//! Related crates: `saasbench-model` plans the load, `saasbench-record` stores the samples, and the binary
+//! chooses the environment and observes it. This crate judges nothing; it only applies the checks of a step to
+//! its response.
 //!
 //! `drive` starts the workers together. A `worker` is one thread's share of the load, with buffers of its
 //! own; `closed` and `open` are the two kinds of load; `user` sends the requests of a journey, which `render`

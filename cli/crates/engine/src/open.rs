@@ -301,5 +301,6 @@ fn drop_arrival<T: Transport>(worker: &Worker<T>, index: usize, k: u64, turn: u6
         limiter: LimiterHeaders::default(),
         retry_of: None,
         canary: None,
+        connection: 0,
     });
 }

@@ -332,7 +332,8 @@ impl<T: Transport> User<T> {
         let mut sample = self.sample(attempt, replica, outcome, &mut exchange);
         sample.failed_check = failed_check;
         if !setup.redactor.is_empty() {
-            for text in [&mut sample.limiter.policy, &mut sample.limiter.state].into_iter().flatten() {
+            let limiter = &mut sample.limiter;
+            for text in [&mut limiter.policy, &mut limiter.state, &mut limiter.unread].into_iter().flatten() {
                 *text = setup.redactor.redact(text).as_ref().into();
             }
         }
@@ -393,6 +394,7 @@ impl<T: Transport> User<T> {
             limiter: if has_response { limiter } else { LimiterHeaders::default() },
             retry_of: attempt.retry_of,
             canary: None,
+            connection: if matches!(outcome, RequestOutcome::NotSent(_)) { 0 } else { exchange.connection },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The transport of a run: HTTP/1.1 or HTTP/2, as negotiated with each replica before the load.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc};
 
 use super::{
     connect::{
@@ -11,6 +11,7 @@ use super::{
     exchange::{Exchange, SendError, Transport},
     http1::wire::{Http1, UserConnections},
     http2::Http2,
+    self_monitor::response_timeout::ResponseTimeout,
 };
 use crate::clock::RunClock;
 
@@ -24,12 +25,12 @@ pub struct Wire {
 
 impl Wire {
     /// For the worker with this number; a request may take `timeout`, connecting included.
-    pub fn new(endpoints: Arc<Endpoints>, worker: usize, timeout: Duration, clock: RunClock) -> Self {
+    pub fn new(endpoints: Arc<Endpoints>, worker: usize, timeout: &ResponseTimeout, clock: RunClock) -> Self {
         let dialer = Rc::new(Dialer::new(Arc::clone(&endpoints), System, worker));
         Self {
             endpoints,
-            http1: Http1::new(Rc::clone(&dialer), timeout, clock),
-            http2: Http2::new(dialer, timeout, clock),
+            http1: Http1::new(Rc::clone(&dialer), timeout.clone(), clock),
+            http2: Http2::new(dialer, timeout.clone(), clock),
         }
     }
 }

@@ -6,8 +6,8 @@
 //! them, [`page`] sorts them into metric families. [`lint`] finds mistakes, [`cardinality`] counts series,
 //! [`quantile`] finds the bucket of a quantile. [`writer`] is the only place where expositions are written.
 //!
-//! Neighbours: it depends on no other crate of ours. The verifier parses scrapes with it, the observer lints
-//! them, and everything that exposes metrics of its own writes them with it.
+//! Related crates: it depends on no other crate of this workspace. The verifier parses scrapes with it,
+//! `saasbench metrics` lints with it, and the server and the generator write their own metrics with it.
 #![doc = include_str!("../README.md")]
 
 pub mod cardinality;

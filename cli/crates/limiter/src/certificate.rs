@@ -4,7 +4,8 @@
 //! Often these are a proof by themselves; sometimes other responses are needed to know where a window
 //! started. The set is complete if the judge still finds the violation when nothing but the set is known:
 //! every other admission may then have been rejected or never have arrived, and every other rejection is left
-//! out, because rejections take nothing. Both only give a conforming limiter more freedom.
+//! out, because rejections take nothing (or may have been admitted, if they may have consumed quota of this
+//! one of several limits). Both only give a conforming limiter more freedom.
 
 use std::collections::HashSet;
 
@@ -99,7 +100,7 @@ impl Proof<'_> {
     }
 
     fn holds(&self, core: &[Request], given: &[Request]) -> bool {
-        let judgement = judge(&relaxed(self.history, core, given), self.promise, self.context);
+        let judgement = judge(&relaxed(self.history, core, given, self.context), self.promise, self.context);
         let alike = |violation: &Violation| {
             matches!(violation, Violation::OverAdmission { .. }) == self.over_admission
         };
@@ -108,15 +109,22 @@ impl Proof<'_> {
 }
 
 /// The history if nothing but these responses is known.
-pub(super) fn relaxed(history: &[Request], core: &[Request], given: &[Request]) -> Vec<Request> {
+pub(super) fn relaxed(
+    history: &[Request],
+    core: &[Request],
+    given: &[Request],
+    context: &HistoryContext,
+) -> Vec<Request> {
     let known: HashSet<u64> = core.iter().chain(given).map(|request| request.id).collect();
     history
         .iter()
         .filter_map(|request| match request.decision {
             Decision::Unknown => Some(*request),
             _ if known.contains(&request.id) => Some(*request),
-            Decision::Rejected => None,
-            Decision::Admitted => Some(Request { decision: Decision::Unknown, ..*request }),
+            decision if context.may_consume(decision) => {
+                Some(Request { decision: Decision::Unknown, ..*request })
+            }
+            _ => None,
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! A hypothesis explains a limit only if it explains every admission and every rejection of every tenant.
 //! Most hypotheses are a conforming limiter of something else (another quota, one replica, all tenants
-//! together), so the same judges can reject them: `quotas`, `keys`, `intermittent`. Three need a replay of
+//! together), so the same judges can reject them: `quotas`, `keys`, `processes`, `intermittent`. Three need a replay of
 //! their own, `replay`. A diagnosis is an explanation, not a proof.
 //!
 //! The simpler hypothesis is named first. Costs are bounded: only the first `MOST_REQUESTS` of each key are
@@ -13,6 +13,7 @@ mod fault_models;
 mod hypothesis;
 mod intermittent;
 mod keys;
+mod processes;
 mod quotas;
 mod replay;
 
@@ -49,13 +50,13 @@ pub struct Key<'a> {
 ///
 /// `replicas` are the names for the indices in the requests.
 pub fn diagnose(keys: &[Key<'_>], replicas: &[String], context: &HistoryContext) -> Option<Diagnosis> {
-    if !context.exclusive || context.other_limits {
+    if !context.exclusive || context.has_other_limits() {
         return None;
     }
     let case = Case::new(keys, replicas, context);
     case.broken().next()?;
     type Test = fn(&Case<'_>) -> Option<Hypothesis>;
-    let plain: [Test; 2] = [keys::per_replica, keys::not_enforced];
+    let plain: [Test; 3] = [keys::per_replica, processes::per_process, keys::not_enforced];
     let simple: [Test; 7] = [
         quotas::off_by_one,
         // A client that keeps trying stays rejected, as with a key that never expires; but this single cause
@@ -175,10 +176,9 @@ impl<'a> Case<'a> {
 
     /// Whether there are too many admissions by changed promises, judged by the admissions alone.
     fn over_admits(&self, change: impl Fn(Promise) -> Promise) -> bool {
-        let context = HistoryContext { other_limits: true, ..self.context.clone() };
         self.keys.iter().any(|key| {
             self.work.set(self.work.get() + key.requests.len());
-            !super::judge(key.requests, change(key.promise), &context).violations.is_empty()
+            super::over_admits(key.requests, change(key.promise), &self.context)
         })
     }
 

@@ -32,12 +32,12 @@ use saasbench_model::units::Quota;
 
 /// Judges the history of one key, sorted by `sent`, in O(n log n).
 pub fn judge(requests: &[Request], quota: Quota, context: &HistoryContext) -> Judgement {
-    let history = History::new(requests);
+    let history = History::new(requests, context);
     let lifetime = Lifetime::of(quota.window, context);
-    let mut judgement = history.judgement(lifetime, context);
+    let mut judgement = history.judgement(lifetime, lifetime.least <= 0, context);
     if lifetime.least > 0 && !requests.is_empty() {
         let mut search = Search::new(&history, quota, lifetime, context);
-        if context.other_limits {
+        if context.has_other_limits() {
             search.evidence = Evidence::Admissions;
             let over_admission = search.contradiction(i64::MIN).and_then(|end| search.over_admission(&end));
             judgement.violations.extend(over_admission.or_else(|| search.over_full()));
@@ -190,7 +190,7 @@ impl Search<'_> {
     /// The request that started the window, if it can only have been one.
     fn first(&self, end: &Contradiction) -> Option<Request> {
         let possible = |request: &&Request| {
-            request.decision != Decision::Rejected && request.done.0 >= end.lo && request.sent.0 <= end.hi
+            self.context.may_consume(request.decision) && request.done.0 >= end.lo && request.sent.0 <= end.hi
         };
         let mut possible = self.history.requests.iter().filter(possible);
         possible.next().copied().filter(|_| possible.next().is_none() && end.hi < self.shared_from)

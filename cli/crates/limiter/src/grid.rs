@@ -80,9 +80,12 @@ pub(super) fn judge(
     // Counts from before the start have weight for one window, or two.
     let memory =
         if weight == Weight::Nothing { quota.window } else { Nanos(quota.window.0.saturating_mul(2)) };
-    let mut judgement = History::new(requests).judgement(Lifetime::of(memory, context), context);
+    let first = requests.first().map_or(context.since, |first| context.since.min(first.sent));
+    let ambiguous = windows.are_ambiguous() || !windows.first_hit && windows.aligned(first).is_none();
+    let history = History::new(requests, context);
+    let mut judgement = history.judgement(Lifetime::of(memory, context), ambiguous, context);
     let case = Case { requests, quota, windows, context };
-    if context.other_limits {
+    if context.has_other_limits() {
         let over_admission =
             case.search(Evidence::Admissions).end.and_then(|end| case.over_admission(end.at));
         judgement.violations.extend(over_admission);
@@ -94,6 +97,18 @@ pub(super) fn judge(
         case.violations(&mut judgement);
     }
     judgement
+}
+
+/// Whether there are provably too many admissions, by the admissions alone.
+pub(super) fn over_admits(
+    requests: &[Request],
+    quota: Quota,
+    anchor: Anchor,
+    weight: Weight,
+    context: &HistoryContext,
+) -> bool {
+    let windows = Windows::new(quota, weight, anchor == Anchor::FirstHit, context);
+    Case { requests, quota, windows, context }.search(Evidence::Admissions).end.is_some()
 }
 
 impl Case<'_> {

@@ -154,9 +154,9 @@ pub(super) struct History<'a> {
 
 impl<'a> History<'a> {
     /// Indexes the requests of one key, which must be sorted by `sent`.
-    pub(super) fn new(requests: &'a [Request]) -> Self {
+    pub(super) fn new(requests: &'a [Request], context: &HistoryContext) -> Self {
         debug_assert!(requests.is_sorted_by_key(|request| request.sent), "sort a history by `sent`");
-        let possible = || requests.iter().filter(|request| request.decision != Decision::Rejected);
+        let possible = || requests.iter().filter(|request| context.may_consume(request.decision));
         let mut possible_done: Vec<i64> =
             possible().map(|request| request.done.max(request.sent).0).collect();
         possible_done.sort();
@@ -186,30 +186,42 @@ impl<'a> History<'a> {
         self.requests[..started].iter().filter(counts).copied().collect()
     }
 
-    /// The counts, and the rejections that cannot be judged; without violations.
-    pub(super) fn judgement(&self, lifetime: Lifetime, context: &HistoryContext) -> Judgement {
-        let (mut cut_off, mut unknown_start) = (0, 0);
+    /// The counts, and the rejections that cannot be judged: none can if the windows are `ambiguous`. Without
+    /// violations.
+    pub(super) fn judgement(
+        &self,
+        lifetime: Lifetime,
+        ambiguous: bool,
+        context: &HistoryContext,
+    ) -> Judgement {
         let settled = context.since.0.saturating_add(lifetime.most);
-        for (sent, done) in self.rejected.sent.iter().zip(&self.rejected.done) {
-            if *done >= context.complete_until.0 {
-                cut_off += 1;
-            } else if !context.fresh && *sent <= settled {
-                unknown_start += 1;
+        let reason = |sent: i64, done: i64| match () {
+            () if !context.exclusive => Some(Unjudged::NotExclusive),
+            () if ambiguous => Some(Unjudged::Tolerance),
+            () if done >= context.complete_until.0 => Some(Unjudged::CutOff),
+            () if !context.fresh && sent <= settled => Some(Unjudged::UnknownStart),
+            () => None,
+        };
+        let mut counts: Vec<(u64, Unjudged)> = Vec::new();
+        let mut unjudged = Vec::new();
+        for rank in 0..self.rejected.len() {
+            let Some(why) = reason(self.rejected.sent[rank], self.rejected.done[rank]) else { continue };
+            match counts.iter_mut().find(|(_, known)| *known == why) {
+                Some((count, _)) => *count += 1,
+                None => counts.push((1, why)),
+            }
+            if context.has_other_limits() {
+                unjudged.push(self.requests[self.rejected.index(rank)].id);
             }
         }
-        let rejected = self.rejected.len() as u64;
-        let unjudged = if context.exclusive {
-            vec![(unknown_start, Unjudged::UnknownStart), (cut_off, Unjudged::CutOff)]
-        } else {
-            vec![(rejected, Unjudged::NotExclusive)]
-        };
         Judgement {
             admitted: self.admitted.len() as u64,
-            rejected,
+            rejected: self.rejected.len() as u64,
             unknown: (self.requests.len() - self.answered.len()) as u64,
             violations: Vec::new(),
             wrong_rejections: Vec::new(),
-            unjudged_rejections: unjudged.into_iter().filter(|(count, _)| *count > 0).collect(),
+            unjudged_rejections: counts,
+            unjudged,
         }
     }
 }

@@ -2,16 +2,16 @@
 //!
 //! One call, [`judge`], takes the history of one key (tenant × route × limit), the promise, and what may be
 //! assumed about the environment; the result names violations with the requests that prove them. A request's
-//! decision instant is unknown but lies in `[sent, done]`: a violation is reported only when no conforming
-//! limiter could have produced the history, a rejection is called wrong only when no conforming limiter could
+//! decision instant is unknown but lies in `[sent, done]`: a violation is reported only if no conforming
+//! limiter could have produced the history, and a rejection is called wrong only if no conforming limiter could
 //! have given it.
 //!
 //! Inside: each algorithm has its own judge over one index of the `history`; `spans` has the rules that need
-//! no state; [`certificate`] reduces a proof to the requests that it needs; [`diagnose`] names the fault that
-//! explains all keys of a limit. The tests compare the judges with simulated limiters (`simulate`) and with
-//! exact search (`brute_force`).
+//! no state; [`certificate`] reduces a proof to the requests that it needs; [`diagnose`] names the known failure
+//! mode that explains all keys of a limit. The tests compare the judges with simulated limiters (`simulate`)
+//! and with exhaustive search (`brute_force`).
 //!
-//! Neighbours: `saasbench-model` for units and algorithms; `saasbench-verify` builds the histories from a
+//! Related crates: `saasbench-model` for units and algorithms; `saasbench-verify` builds the histories from a
 //! recorded run.
 //!
 #![doc = include_str!("../README.md")]
@@ -22,6 +22,7 @@ pub mod diagnose;
 pub mod fixed_window;
 mod grid;
 mod history;
+pub mod sensitivity;
 pub mod sliding_counter;
 pub mod sliding_log;
 mod spans;
@@ -36,7 +37,7 @@ mod tests;
 
 pub use saasbench_model::units::Tolerance;
 use saasbench_model::{
-    scenario::Algorithm,
+    scenario::{Algorithm, Anchor},
     units::{Nanos, Quota},
 };
 
@@ -54,6 +55,25 @@ pub fn judge(requests: &[Request], promise: Promise, context: &HistoryContext) -
             token_bucket::judge(requests, quota, burst, refill, context)
         }
     }
+}
+
+/// Whether there are provably too many admissions, by the admissions alone.
+fn over_admits(requests: &[Request], promise: Promise, context: &HistoryContext) -> bool {
+    let Promise { quota, algorithm } = promise;
+    let weight = match algorithm {
+        Algorithm::AlignedWindow => Some((Anchor::Epoch, grid::Weight::Nothing)),
+        Algorithm::SlidingCounter { anchor, estimate } => Some((anchor, estimate.into())),
+        _ => None,
+    };
+    if let Some((anchor, weight)) = weight {
+        return grid::over_admits(requests, quota, anchor, weight, context);
+    }
+    let other_limits = match context.other_limits {
+        OtherLimits::None => OtherLimits::Atomic,
+        others => others,
+    };
+    let context = HistoryContext { other_limits, ..context.clone() };
+    !judge(requests, promise, &context).violations.is_empty()
 }
 
 /// What was promised for a key.
@@ -100,9 +120,12 @@ pub struct Request {
     pub decision: Decision,
     /// Index of the replica that it was sent to.
     pub replica: u16,
+    /// Number of the connection that it was sent over, unique within the run; 0 if it is not known. All
+    /// requests of a connection are decided by one process.
+    pub connection: u32,
 }
 
-/// The outcome of judging a history.
+/// What may be assumed about the environment of a history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryContext {
     /// No other client uses the key. If not, a rejection can never be proven wrong.
@@ -126,13 +149,41 @@ pub struct HistoryContext {
     /// The run's zero, since the Unix epoch by the client's clock; aligned windows start relative to it, up
     /// to the tolerance's offset.
     pub unix_zero: Nanos,
-    /// The route has other limits, too: a rejection may be one of theirs. It consumed nothing here, and says
-    /// nothing about this limit's state; whether this limit can have given it is reported in
-    /// [`Judgement::wrong_rejections`].
-    pub other_limits: bool,
+    /// Whether the route has other limits, too.
+    pub other_limits: OtherLimits,
 }
 
-/// What the history shows.
+/// The other limits of a route: each may have given a rejection, which then says nothing about this limit's
+/// state. Whether this limit can have given it is reported in [`Judgement::wrong_rejections`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherLimits {
+    /// There are none: every rejection is this limit's.
+    None,
+    /// A request that another limit rejects consumes nothing of this one.
+    Atomic,
+    /// A request that another limit rejects may have consumed quota of this one: it was asked before.
+    Chained,
+}
+
+impl HistoryContext {
+    /// Whether a rejection may be another limit's.
+    pub(crate) fn has_other_limits(&self) -> bool {
+        self.other_limits != OtherLimits::None
+    }
+
+    /// Whether a request with this response may have consumed quota of this limit.
+    pub(crate) fn may_consume(&self, decision: Decision) -> bool {
+        decision != Decision::Rejected || self.is_chained()
+    }
+
+    /// Whether rejections count among the requests that may have consumed quota. A rejection that is judged
+    /// by itself is one of those, too, and has to be left out of its own count.
+    pub(crate) fn is_chained(&self) -> bool {
+        self.other_limits == OtherLimits::Chained
+    }
+}
+
+/// The outcome of judging a history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// Certain admissions.
@@ -149,6 +200,9 @@ pub struct Judgement {
     pub wrong_rejections: Vec<u64>,
     /// Numbers of rejections that could not be judged, and why.
     pub unjudged_rejections: Vec<(u64, Unjudged)>,
+    /// Under [`HistoryContext::other_limits`]: ids of those rejections, in the order of the history, for which
+    /// this limit excuses the others. Otherwise empty.
+    pub unjudged: Vec<u64>,
 }
 
 /// Why rejections could not be judged.
@@ -160,6 +214,8 @@ pub enum Unjudged {
     UnknownStart,
     /// The run was cut off: requests near its end are not in the record.
     CutOff,
+    /// The clocks may differ by so much that nothing can be proven about windows of this length.
+    Tolerance,
 }
 
 /// A proven violation and the requests that prove it.

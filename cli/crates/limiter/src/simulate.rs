@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use self::bucket::Bucket;
 pub use self::counter::Counter;
 
-use super::{Decision, HistoryContext, Request, Tolerance};
+use super::{Decision, HistoryContext, OtherLimits, Request, Tolerance};
 use saasbench_model::{
     scenario::Anchor,
     units::{Nanos, Quota},
@@ -86,6 +86,8 @@ pub enum Limiter {
     Counter(Counter),
     /// A separate limiter for each replica.
     PerReplica(Vec<Limiter>),
+    /// Several limits, asked one after the other: those before the one that rejects have consumed.
+    Chain(Vec<Limiter>),
 }
 
 impl Limiter {
@@ -105,7 +107,9 @@ impl Limiter {
             Self::SlidingLog { log, .. } => log.clear(),
             Self::TokenBucket(bucket) => bucket.forget(),
             Self::Counter(counter) => counter.forget(),
-            Self::PerReplica(limiters) => limiters.iter_mut().for_each(Self::forget),
+            Self::PerReplica(limiters) | Self::Chain(limiters) => {
+                limiters.iter_mut().for_each(Self::forget);
+            }
         }
     }
 
@@ -135,6 +139,7 @@ impl Limiter {
             }
             Self::TokenBucket(bucket) => bucket.admits(now),
             Self::Counter(counter) => counter.admits(now),
+            Self::Chain(limiters) => limiters.iter_mut().all(|limiter| limiter.admits(now, replica)),
             Self::PerReplica(limiters) => {
                 let count = limiters.len();
                 limiters[usize::from(replica) % count].admits(now, 0)
@@ -186,7 +191,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// A calm load: everything else at its default.
+    /// A load without disturbances: everything else at its default.
     pub fn new(arrivals: Arrivals, requests: u64, latency: f64) -> Self {
         Self {
             arrivals,
@@ -216,7 +221,7 @@ impl Load {
             tolerance: self.tolerance,
             resolution: Nanos(self.resolution),
             unix_zero: Nanos(self.unix_zero),
-            other_limits: false,
+            other_limits: OtherLimits::None,
         }
     }
 
@@ -297,7 +302,14 @@ impl Load {
                 _ => Decision::Unknown,
             };
             let done = if lost { done + random.latency(self.latency * 5.0, 0.0) } else { done };
-            history.push(Request { id: number, sent: Nanos(sent), done: Nanos(done), decision, replica });
+            history.push(Request {
+                id: number,
+                sent: Nanos(sent),
+                done: Nanos(done),
+                decision,
+                replica,
+                connection: 0,
+            });
         }
         history.sort_by_key(|request| (request.sent, request.id));
         history

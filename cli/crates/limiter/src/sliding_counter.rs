@@ -7,10 +7,7 @@
 //!
 //! The rules are those of `grid`, which aligned windows share.
 
-use super::{
-    HistoryContext, Judgement, Request,
-    grid::{self, Weight},
-};
+use super::{HistoryContext, Judgement, Request, grid};
 use saasbench_model::{
     scenario::{Anchor, Estimate},
     units::Quota,
@@ -24,9 +21,5 @@ pub fn judge(
     estimate: Estimate,
     context: &HistoryContext,
 ) -> Judgement {
-    let weight = match estimate {
-        Estimate::Exact => Weight::Exact,
-        Estimate::Floored => Weight::Floored,
-    };
-    grid::judge(requests, quota, anchor, weight, context)
+    grid::judge(requests, quota, anchor, estimate.into(), context)
 }

@@ -19,11 +19,11 @@ use saasbench_model::units::Quota;
 
 /// Judges the history of one key, sorted by `sent`, in O(n log n).
 pub fn judge(requests: &[Request], quota: Quota, context: &HistoryContext) -> Judgement {
-    let history = History::new(requests);
+    let history = History::new(requests, context);
     let lifetime = Lifetime::of(quota.window, context);
-    let mut judgement = history.judgement(lifetime, context);
+    let mut judgement = history.judgement(lifetime, lifetime.least <= 0, context);
     judgement.violations.extend(over_full(&history, quota, lifetime, context));
-    if context.other_limits {
+    if context.has_other_limits() {
         let isolated = spans::isolated_rejections(&history, quota, lifetime, context);
         judgement.wrong_rejections = isolated.into_iter().map(|(request, _)| request.id).collect();
     } else {

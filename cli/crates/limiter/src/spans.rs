@@ -95,6 +95,9 @@ pub(super) fn windows(count: u64, least: i64) -> String {
 /// conforming limiter without state rejects less). Unrecorded requests may explain it: those before `since`
 /// if the store was not fresh, those decided after `complete_until`, any if the environment is shared.
 ///
+/// Where rejected requests may have consumed, too, the rejection's own span covers each instant that is
+/// tried, and it did not consume if this limit rejected it: one less.
+///
 /// Returns each such rejection with the most admissions that it can have counted: fewer than L.
 pub(super) fn isolated_rejections(
     history: &History<'_>,
@@ -107,6 +110,7 @@ pub(super) fn isolated_rejections(
         return isolated;
     }
     let sent = &history.possible_sent;
+    let own = u64::from(context.is_chained());
     // How many spans cover the instant at which the one with this rank starts.
     let over = |rank: usize| {
         let started = sent.partition_point(|other| *other <= sent[rank]);
@@ -121,12 +125,12 @@ pub(super) fn isolated_rejections(
         {
             continue;
         }
-        let touching = history.possible_in(s.saturating_sub(lifetime.most), r);
-        let mut counted = history.possible_in(s.saturating_sub(lifetime.most), s);
+        let touching = history.possible_in(s.saturating_sub(lifetime.most), r).saturating_sub(own);
+        let mut counted = history.possible_in(s.saturating_sub(lifetime.most), s).saturating_sub(own);
         if counted < quota.limit && quota.limit <= touching {
             let peaks = peaks.get_or_insert_with(|| Peaks::of((0..sent.len()).map(&over).collect()));
             let inside = sent.partition_point(|other| *other <= s)..sent.partition_point(|other| *other <= r);
-            counted = counted.max(peaks.highest(inside).unwrap_or(0) as u64);
+            counted = counted.max((peaks.highest(inside).unwrap_or(0) as u64).saturating_sub(own));
         }
         if counted < quota.limit {
             isolated.push((*request, counted));

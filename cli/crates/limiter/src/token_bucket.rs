@@ -32,16 +32,16 @@ pub fn judge(
     refill: Refill,
     context: &HistoryContext,
 ) -> Judgement {
-    let history = History::new(requests);
+    let history = History::new(requests, context);
     let bucket = Bucket::new(quota, burst, refill, context);
     let from_empty = Nanos(bucket.time_to_gain(bucket.size));
-    let mut judgement = history.judgement(Lifetime::of(from_empty, context), context);
+    let mut judgement = history.judgement(Lifetime::of(from_empty, context), false, context);
     if quota.limit == 0 || quota.limit.max(bucket.size) > MOST_TOKENS || quota.window.0 <= 0 {
         return judgement;
     }
     judgement.violations.extend(bucket.over_admission(&history, context));
     let wrong = bucket.wrong_rejections(&history, context);
-    if context.other_limits {
+    if context.has_other_limits() {
         judgement.wrong_rejections = wrong.iter().map(|(request, _)| request.id).collect();
     } else {
         judgement.violations.extend(bucket.wrong_rejection(&history, &wrong, context));

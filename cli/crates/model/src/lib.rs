@@ -5,7 +5,7 @@
 //! and with which data; [`units`] are instants, rates and quotas; [`redact`] keeps secrets out of URLs
 //! and of everything that is recorded, written and printed, and [`safe_text`] makes text of others safe to show.
 //!
-//! Neighbours: every other crate builds on this one, and it depends on none of them. It is pure: no clock, no
+//! Related crates: most others build on this one, and it depends on none of them. It is pure: no clock, no
 //! runtime, no command line.
 //!
 //! ```

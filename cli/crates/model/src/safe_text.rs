@@ -75,9 +75,9 @@ fn printed(text: &str, commands: Commands) -> String {
         };
         let is_command = is_command && commands != Commands::All;
         if is_command {
-            escape(c, &mut safe)
+            escape(c, &mut safe);
         } else {
-            put(c, &mut safe)
+            put(c, &mut safe);
         }
         begins = c == '\n' || begins && c.is_whitespace();
         rest = &rest[c.len_utf8()..];

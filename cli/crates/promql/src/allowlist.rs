@@ -9,7 +9,10 @@ use promql_parser::{
     util::{ExprVisitor, walk_expr},
 };
 
-use crate::{functions, query::QueryError};
+use crate::{
+    error::{QueryError, unsupported},
+    eval::functions,
+};
 
 /// Checks that an expression uses only what is supported.
 ///
@@ -17,10 +20,6 @@ use crate::{functions, query::QueryError};
 /// At the first construct that is not.
 pub(crate) fn check(expr: &Expr) -> Result<(), QueryError> {
     walk_expr(&mut Checker, expr).map(|_| ())
-}
-
-pub(crate) fn unsupported<T>(construct: impl Into<String>) -> Result<T, QueryError> {
-    Err(QueryError::Unsupported(construct.into()))
 }
 
 struct Checker;

@@ -1,4 +1,10 @@
-//! Evaluates an expression at one instant.
+//! Evaluates an expression at one instant: selectors here, operators in `binary`, aggregations in
+//! `aggregate`, functions in `functions`. Those evaluate their operands by the [`Evaluator`], so they are
+//! parts of this module.
+
+mod aggregate;
+mod binary;
+pub(crate) mod functions;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,9 +14,8 @@ use std::{
 use promql_parser::parser::{AtModifier, Expr, MatrixSelector, Offset, SubqueryExpr, VectorSelector};
 
 use crate::{
-    aggregate, allowlist, binary, functions,
+    error::{QueryError, unsupported},
     labels::{Labels, without_name},
-    query::QueryError,
     store::Database,
     value::{Point, Sample, Series, Value},
 };
@@ -56,7 +61,7 @@ impl Evaluator<'_> {
             Expr::Binary(binary) => binary::evaluate(self, binary)?,
             Expr::Aggregate(aggregate) => Value::Vector(aggregate::evaluate(self, aggregate)?),
             Expr::Call(call) => functions::call(self, call)?,
-            Expr::Extension(_) => allowlist::unsupported("an extension")?,
+            Expr::Extension(_) => unsupported("an extension")?,
         };
         match &value {
             Value::Vector(samples) if !are_distinct(samples) => {

@@ -2,10 +2,10 @@
 //!
 //! The semantics are those of Prometheus 2 (ranges include both ends, the lookback is five minutes). A
 //! [`Query`] with unsupported features is rejected when it is parsed (`allowlist`); supported ones return the
-//! same values as a Prometheus server, which a test of the `saasbench` crate verifies against one.
+//! same values as a Prometheus server, as `tests/prometheus` verifies.
 //!
-//! Neighbours: none of our crates below; the embedded Prometheus of `saasbench` adds scraping, rule files and
-//! HTTP.
+//! Related crates: it depends on no other crate of this workspace. The embedded Prometheus of `saasbench` adds
+//! scraping, rule files and HTTP.
 //!
 //! ```
 //! use saasbench_promql::{Labels, Query, Source, Store, Value};
@@ -20,12 +20,10 @@
 //! assert_eq!(samples[0].value, 3.0);
 //! ```
 
-mod aggregate;
 mod allowlist;
-mod binary;
 mod chunk;
+mod error;
 mod eval;
-mod functions;
 mod labels;
 mod numeric;
 mod query;
@@ -33,9 +31,10 @@ mod selector;
 mod store;
 mod value;
 
-pub use functions::names as functions;
+pub use error::QueryError;
+pub use eval::functions::names as functions;
 pub use labels::{Labels, METRIC_NAME};
-pub use query::{Query, QueryError};
+pub use query::Query;
 pub use selector::Selector;
 pub use store::{Source, Store};
 pub use value::{Point, Sample, Series, Value};

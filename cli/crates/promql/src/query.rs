@@ -6,6 +6,7 @@ use promql_parser::parser::{self, Expr, value::ValueType};
 
 use crate::{
     allowlist,
+    error::QueryError,
     eval::Evaluator,
     labels::Labels,
     store::Store,
@@ -14,20 +15,6 @@ use crate::{
 
 /// The most instants of a range query, as in Prometheus.
 const MAX_INSTANTS: i64 = 11_000;
-
-/// Why a query cannot be evaluated.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum QueryError {
-    /// It is not PromQL.
-    #[error("{0}")]
-    Syntax(String),
-    /// It uses PromQL features that are not supported.
-    #[error("the embedded Prometheus does not evaluate {0}; a Prometheus server does")]
-    Unsupported(String),
-    /// Its evaluation failed.
-    #[error("{0}")]
-    Evaluation(String),
-}
 
 /// An expression that can be evaluated.
 #[derive(Debug, Clone)]

@@ -6,8 +6,8 @@ use promql_parser::{
 };
 
 use crate::{
+    error::QueryError,
     labels::{self, Labels, METRIC_NAME},
-    query::QueryError,
 };
 
 /// A selector without a range, such as `up{job=~"api|web"}`.

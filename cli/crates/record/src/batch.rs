@@ -38,6 +38,8 @@ pub(super) struct Row {
     pub(super) bytes_out: u32,
     /// Index into [`Batch::extras`], or [`NONE`].
     pub(super) extra: u32,
+    /// 0 if none.
+    pub(super) connection: u32,
     pub(super) step: u16,
     pub(super) load: u16,
     pub(super) replica: u16,
@@ -58,6 +60,7 @@ pub(super) struct Extra {
     pub(super) failed_check: u32,
     pub(super) policy: u32,
     pub(super) state: u32,
+    pub(super) unread: u32,
 }
 
 impl Row {
@@ -77,13 +80,14 @@ impl Extra {
         failed_check: NONE,
         policy: NONE,
         state: NONE,
+        unread: NONE,
     };
 
     /// Whether any field is set.
     pub(super) fn is_any(&self) -> bool {
-        let texts = [self.failed_check, self.policy, self.state, self.canary];
+        let texts = [self.failed_check, self.policy, self.state, self.unread, self.canary];
         let numbers = [self.limit, self.remaining, self.retry_after, self.retry_of];
-        texts != [NONE; 4] || numbers != [NO_NUMBER; 4] || !self.reset.is_nan()
+        texts != [NONE; 5] || numbers != [NO_NUMBER; 4] || !self.reset.is_nan()
     }
 
     pub(super) fn limit(&self) -> Option<u64> {
@@ -121,11 +125,11 @@ pub(super) struct Texts {
     all: String,
     ends: Vec<u32>,
     /// The index of the last text of each kind.
-    last: [Option<u32>; 3],
+    last: [Option<u32>; 4],
 }
 
 impl Texts {
-    /// The index of a text of the given `kind` (0, 1 or 2), added if it is new.
+    /// The index of a text of the given `kind` (0 to 3), added if it is new.
     fn number(&mut self, kind: usize, text: &str) -> u32 {
         if let Some(last) = self.last[kind]
             && self.get(last) == text
@@ -159,7 +163,7 @@ impl Texts {
     fn clear(&mut self) {
         self.all.clear();
         self.ends.clear();
-        self.last = [None; 3];
+        self.last = [None; 4];
     }
 }
 
@@ -211,6 +215,7 @@ impl Batch {
             tenant: small(sample.tenant as u64),
             bytes_out: small(sample.bytes_out),
             extra,
+            connection: sample.connection,
             step: tiny(sample.step),
             load: tiny(sample.load),
             replica: tiny(sample.replica),
@@ -221,7 +226,7 @@ impl Batch {
     /// The index of a sample's rare fields; [`NONE`] if it has none.
     #[inline]
     fn push_extra(&mut self, sample: &Sample) -> u32 {
-        let LimiterHeaders { limit, remaining, reset, retry_after, policy, state } = &sample.limiter;
+        let LimiterHeaders { limit, remaining, reset, retry_after, policy, state, unread } = &sample.limiter;
         let number = |number: Option<u64>| number.unwrap_or(NO_NUMBER);
         let mut text =
             |kind, text: Option<&str>| text.map_or(NONE, |text: &str| self.texts.number(kind, text));
@@ -235,6 +240,7 @@ impl Batch {
             failed_check: text(0, sample.failed_check.as_deref()),
             policy: text(1, policy.as_deref()),
             state: text(2, state.as_deref()),
+            unread: text(3, unread.as_deref()),
         };
         if !extra.is_any() {
             return NONE;
@@ -265,6 +271,7 @@ impl Batch {
                     retry_after: extra.retry_after(),
                     policy: share(extra.policy),
                     state: share(extra.state),
+                    unread: share(extra.unread),
                 };
             }
             sample
@@ -287,6 +294,7 @@ fn plain(row: &Row) -> Sample {
         request: row.request,
         iteration: row.iteration,
         replica: row.replica.into(),
+        connection: row.connection,
         outcome: row.outcome,
         bytes_out: row.bytes_out.into(),
         bytes_in: row.bytes_in,

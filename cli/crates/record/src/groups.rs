@@ -14,10 +14,9 @@ use hdrhistogram::{
 
 use super::{
     batch::{Batch, NONE, Row},
-    log_linear::LogLinear,
+    log_linear::{LONGEST, LogLinear},
     sample::RequestOutcome,
     segment::Names,
-    tally::LONGEST,
 };
 use saasbench_model::scenario::Scenario;
 

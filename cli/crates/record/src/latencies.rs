@@ -2,7 +2,7 @@
 //! which something was counted. [`Latencies`] covers a short time, and thousands of them are in memory at
 //! once.
 
-use super::{log_linear::LogLinear, tally::LONGEST};
+use super::log_linear::{LONGEST, LogLinear};
 use saasbench_model::units::Nanos;
 
 /// Buckets per power of two, so that a quantile is known to 3 %.

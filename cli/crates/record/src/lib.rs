@@ -3,7 +3,7 @@
 //! `saasbench-engine` hands samples to [`writer`], which fills the directory during the run; the binary adds
 //! what it observed; `saasbench-verify` and `saasbench-report` start from [`reader`].
 //!
-//! `manifest` describes a run; `sample` is one request, `batch` a compact list of them, and `segment` their
+//! `manifest` describes a run; `checksum` and `damage` notice what changed since it was written; `sample` is one request, `batch` a compact list of them, and `segment` their
 //! Parquet files. `groups`, `latencies` and `recent` count latencies (per group, per short time, and since
 //! the last update); `tally` and `self_metrics` are running totals. `self_monitor` is what the generator
 //! measured of itself; `observations` what the service's side showed.
@@ -20,7 +20,9 @@
 
 pub mod alert_rule;
 pub mod batch;
+pub mod checksum;
 pub mod contract_view;
+pub mod damage;
 pub mod event;
 pub mod groups;
 pub mod json_lines;

@@ -1,6 +1,11 @@
 //! The layout of latency buckets that all in-memory histograms share: as in HdrHistogram, a fixed number of
 //! buckets for each power of two. Exported histograms are written by the hdrhistogram library.
 
+use saasbench_model::units::Nanos;
+
+/// The longest latency that histograms distinguish; longer ones count as this.
+pub(super) const LONGEST: Nanos = Nanos::from_secs(3600);
+
 /// `HALF` buckets (a power of two) for each power of two, and one for each of the first `2 * HALF` values: a
 /// bucket is at most `1 / HALF` of its values wide.
 #[derive(Debug)]
@@ -26,7 +31,6 @@ mod tests {
     use hdrhistogram::Histogram;
 
     use super::*;
-    use crate::tally::LONGEST;
 
     proptest::proptest! {
         #[test]

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Write as _},
+    net::SocketAddr,
     path::Path,
 };
 
@@ -13,7 +14,10 @@ use sha2::{Digest, Sha256};
 
 use saasbench_model::{plan::time::PlanTime, safe_text, scenario::overrides::Overrides, units::Nanos};
 
-use crate::event::{Event, PaceChange};
+use crate::{
+    checksum::{Checksum, ChecksumError, check_document, to_document},
+    event::{Event, PaceChange},
+};
 
 /// Version of the recorded run's layout. A reader rejects what is newer than itself.
 pub const FORMAT: u32 = 1;
@@ -48,6 +52,10 @@ pub struct Manifest {
     /// What changed its course, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
+    /// The files that are read again, but segments and expositions, which are checked on their own: by path
+    /// within the run's directory their checksums, `None` as long as they are written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Option<Checksum>>,
 }
 
 /// Whether and how the run ended.
@@ -146,6 +154,9 @@ pub struct Replica {
     pub url: String,
     /// Value of the label `instance` in Prometheus.
     pub instance: String,
+    /// Which of the addresses of the URL's name it is, if the name has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<SocketAddr>,
 }
 
 /// The machine of the generator.
@@ -189,6 +200,10 @@ pub struct Recorded {
     pub segments: u64,
     /// Samples in them.
     pub samples: u64,
+    /// Checksum of the last segment, which contains that of the one before, and so on; the first contains the
+    /// run's [identity](Manifest::identity).
+    #[serde(default)]
+    pub last: Checksum,
 }
 
 /// Why a manifest could not be read.
@@ -200,6 +215,9 @@ pub enum ManifestError {
     /// The file is not a manifest; the message names line and column.
     #[error("{0}")]
     Syntax(serde_json::Error),
+    /// The manifest is not as it was written.
+    #[error(transparent)]
+    Checksum(#[from] ChecksumError),
     /// The manifest was written by a newer version.
     #[error("its format is {found}; this version reads up to {FORMAT}")]
     TooNew {
@@ -209,12 +227,17 @@ pub enum ManifestError {
 }
 
 impl Manifest {
-    /// Writes the manifest into the run's directory, atomically replacing an older one.
+    /// Writes the manifest into the run's directory with its checksum, atomically replacing an older one.
     ///
     /// # Errors
     /// Any I/O error.
     pub fn write(&self, dir: &Path) -> io::Result<()> {
-        write_whole(&dir.join(FILE), &to_json(self)?)
+        write_whole(&dir.join(FILE), &to_document(self)?)
+    }
+
+    /// Identifies the run: the first segment contains it, so that a segment of another run is not read.
+    pub fn identity(&self) -> Checksum {
+        identity(self.started_unix_ns, &self.scenario)
     }
 
     /// The plan time of its load. A pause during which the load ended counts as over at that time: nothing
@@ -256,8 +279,14 @@ impl Manifest {
         if head.format > FORMAT {
             return Err(ManifestError::TooNew { found: head.format });
         }
+        check_document(text.as_bytes())?;
         serde_json::from_str(&text).map_err(ManifestError::Syntax)
     }
+}
+
+/// Identifies a run by its start and its scenario.
+pub fn identity(started_unix_ns: i64, scenario: &ScenarioText) -> Checksum {
+    Checksum::of(format!("{started_unix_ns} {}", scenario.sha256).as_bytes())
 }
 
 /// Pretty JSON with a final newline.

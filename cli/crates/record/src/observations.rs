@@ -1,8 +1,7 @@
 //! Reads a run's observations: what the service's side showed.
 
-use std::{fs, path::Path};
-
 use super::{
+    damage::{DamageKind, Files, PROMETHEUS, Part, REDIS, SCRAPES},
     json_lines::{ObservationsError, lines},
     manifest::Environment,
     prometheus::ResponseRecord,
@@ -47,31 +46,35 @@ pub struct Scrape {
 pub const START_TIME: &str = "process_start_time_seconds";
 
 impl Observations {
-    /// Reads the observations of the run in `dir`; missing files are no error.
+    /// Reads the observations of a run; missing files are no error, and what cannot be used becomes damage.
     ///
     /// # Errors
     /// When an existing file cannot be read.
-    pub fn read(
-        dir: &Path,
+    pub(crate) fn read(
+        files: &mut Files<'_>,
         environment: &Environment,
         contract: Option<&MetricsContract>,
     ) -> Result<Self, ObservationsError> {
-        let dir = dir.join("observations");
         let mut scrapes = vec![Vec::new(); environment.replicas.len()];
-        for record in lines::<ScrapeRecord>(&dir.join("scrapes.jsonl"))? {
+        let records = lines::<ScrapeRecord>(files, SCRAPES, Part::Scrapes)?;
+        if records.iter().zip(0..).any(|(record, number)| record.number != number) {
+            files.add(SCRAPES, Part::Scrapes, DamageKind::Incomplete);
+        }
+        for record in records {
             let Some(index) = environment.replicas.iter().position(|replica| replica.name == record.replica)
             else {
                 continue;
             };
             let mut page = None;
-            let text = match &record.file {
-                Some(name) => {
-                    let path = dir.join("scrapes").join(name);
-                    let text =
-                        fs::read_to_string(&path).map_err(|source| ObservationsError::Io { path, source })?;
-                    page = Some(Page::of(&text, contract));
-                    Ok(if record.phase == Phase::During { followed(&text, contract) } else { text })
-                }
+            let file = record.file.map(|name| format!("observations/scrapes/{name}"));
+            let text = match &file {
+                Some(file) => match files.text(file, Part::Scrapes, record.sha256) {
+                    Some(text) => {
+                        page = Some(Page::of(&text, contract));
+                        Ok(if record.phase == Phase::During { followed(&text, contract) } else { text })
+                    }
+                    None => Err("its exposition is damaged".to_owned()),
+                },
                 None => Err(record.error.clone().unwrap_or_default()),
             };
             scrapes[index].push(Scrape {
@@ -79,15 +82,15 @@ impl Observations {
                 from: record.from_ns,
                 to: record.to_ns,
                 settled: record.settled,
-                file: record.file.map(|name| format!("observations/scrapes/{name}")),
+                file,
                 text,
                 page,
             });
         }
         Ok(Self {
             scrapes,
-            prometheus: lines(&dir.join("prometheus.jsonl"))?,
-            store: lines(&dir.join("store.jsonl"))?,
+            prometheus: lines(files, PROMETHEUS, Part::Prometheus)?,
+            store: lines(files, REDIS, Part::Redis)?,
         })
     }
 }

@@ -9,9 +9,10 @@ use std::{
 
 use super::{
     batch::Batch,
-    manifest::{Manifest, ManifestError},
+    damage::{self, Damage, Files},
+    manifest::{Manifest, ManifestError, Recorded},
     sample::Sample,
-    segment::{self, Names, SegmentError},
+    segment::{self, Names, Seal, SegmentError},
 };
 use crate::{json_lines::ObservationsError, observations::Observations, self_monitor::SelfMonitorRecord};
 use saasbench_model::scenario::{
@@ -37,6 +38,8 @@ pub struct RecordedRun {
     pub observations: Observations,
     /// What the generator measured of itself.
     pub self_monitor: SelfMonitorRecord,
+    /// Files that are missing or were changed since they were written; nothing of them is used.
+    pub damage: Vec<Damage>,
     segments: Vec<PathBuf>,
     replica_names: Vec<String>,
 }
@@ -104,8 +107,11 @@ impl RecordedRun {
             }
         }
         segments.sort();
-        let observations = Observations::read(dir, &manifest.environment, scenario.metrics.as_ref())?;
-        let self_monitor = SelfMonitorRecord::read(dir)?;
+        let damage = damage::of_files(dir, &manifest, !segments.is_empty());
+        let mut files = Files { dir, damage };
+        let observations = Observations::read(&mut files, &manifest.environment, scenario.metrics.as_ref())?;
+        let self_monitor = SelfMonitorRecord::read_from(&mut files)?;
+        let damage = files.damage;
         let replica_names = manifest.environment.replicas.iter().map(|r| r.name.clone()).collect();
         Ok(Self {
             dir: dir.to_owned(),
@@ -113,6 +119,7 @@ impl RecordedRun {
             scenario,
             observations,
             self_monitor,
+            damage,
             segments,
             replica_names,
         })
@@ -127,12 +134,12 @@ impl RecordedRun {
     /// threads, at most one per thread, so that memory stays bounded.
     ///
     /// # Errors
-    /// When a segment cannot be read, or is missing.
+    /// When a segment is damaged or missing, or there are others than were recorded.
     pub fn for_each_sample(&self, mut each: impl FnMut(u64, &Sample)) -> Result<(), SegmentError> {
         let names = Names::new(&self.scenario, &self.replica_names);
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = threads.min(READERS).min(self.segments.len().max(1));
-        let mut number = 0;
+        let (mut number, mut last) = (0, self.manifest.identity());
         std::thread::scope(|scope| {
             // Each thread decodes every n-th segment; taking from them in turn yields the original order.
             let decode = |first: usize| {
@@ -147,14 +154,20 @@ impl RecordedRun {
                 });
                 taken
             };
-            let decoders: Vec<mpsc::Receiver<Result<Batch, SegmentError>>> =
+            let decoders: Vec<mpsc::Receiver<Result<(Batch, Seal), SegmentError>>> =
                 (0..threads).map(decode).collect();
             for (path, decoder) in self.segments.iter().zip(decoders.iter().cycle()) {
-                let ended = |_| SegmentError::Damaged {
-                    path: path.clone(),
-                    message: "its reader ended by itself".to_owned(),
-                };
-                for sample in decoder.recv().map_err(ended)??.iter() {
+                let damaged =
+                    |message: &str| SegmentError::Damaged { path: path.clone(), message: message.to_owned() };
+                let decoded = decoder.recv().map_err(|_| damaged("its reader ended by itself"))?;
+                let (batch, seal) = decoded?;
+                if seal.previous != last {
+                    return Err(damaged(
+                        "it does not follow what was recorded before it: a segment is missing, or this one is of another run",
+                    ));
+                }
+                last = seal.own;
+                for sample in batch.iter() {
                     each(number, &sample);
                     number += 1;
                 }
@@ -163,8 +176,8 @@ impl RecordedRun {
         })?;
         let segments = self.segments.len() as u64;
         match self.manifest.recorded {
-            Some(recorded) if recorded.samples != number || recorded.segments != segments => {
-                Err(SegmentError::Incomplete {
+            Some(recorded) if recorded != (Recorded { segments, samples: number, last }) => {
+                Err(SegmentError::Different {
                     path: self.dir.join("samples"),
                     found: number,
                     segments,
@@ -177,7 +190,11 @@ impl RecordedRun {
 }
 
 /// Resolves a scenario from the manifest; secrets are no longer needed.
-fn recorded_scenario(text: &str, file: &str, files: &BTreeMap<String, String>) -> Result<Scenario, Problems> {
+pub(crate) fn recorded_scenario(
+    text: &str,
+    file: &str,
+    files: &BTreeMap<String, String>,
+) -> Result<Scenario, Problems> {
     let read_file = |path: &Path| {
         files.get(&*path.to_string_lossy()).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     };
@@ -188,23 +205,24 @@ fn recorded_scenario(text: &str, file: &str, files: &BTreeMap<String, String>) -
 mod tests {
     use super::*;
     use crate::{
-        manifest::Recorded,
         sample::RequestOutcome,
         testing::{TestRun, sample},
     };
     use saasbench_model::units::Nanos;
 
     #[test]
-    fn a_run_that_lacks_a_segment_is_not_judged() {
+    fn a_run_with_other_samples_than_were_recorded_is_not_judged() {
         let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
-        made.manifest.recorded = Some(Recorded { segments: 2, samples: 9 });
-        made.manifest.write(made.dir.path()).unwrap();
-        let run = RecordedRun::open(made.dir.path()).unwrap();
-        let error = run.for_each_sample(|_, _| {}).unwrap_err().to_string();
-        assert!(
-            error.ends_with("1 samples in 1 segments, 9 samples in 2 were recorded: a part is gone"),
-            "{error}"
-        );
+        let mut reported = String::new();
+        for (segments, samples) in [(2, 9), (1, 2), (0, 0), (1, 0), (1, 1)] {
+            made.manifest.recorded = Some(Recorded { segments, samples, ..Recorded::default() });
+            made.manifest.write(made.dir.path()).unwrap();
+            let run = RecordedRun::open(made.dir.path()).unwrap();
+            let error = run.for_each_sample(|_, _| {}).unwrap_err().to_string();
+            reported += error.split_once("samples: ").unwrap().1;
+            reported += "\n";
+        }
+        insta::assert_snapshot!(reported);
     }
 
     #[test]
@@ -219,7 +237,11 @@ mod tests {
         std::fs::write(dir.join("manifest.json"), "{\"format\": 99}").unwrap();
         all += &(open() + "\n");
         made.manifest.write(dir).unwrap();
-        std::fs::write(dir.join("observations/scrapes.jsonl"), "{}\n").unwrap();
+        std::fs::write(
+            dir.join("observations/scrapes.jsonl"),
+            crate::testing::sealed_lines("{\"number\":0}\n"),
+        )
+        .unwrap();
         all += &(open() + "\n");
         insta::assert_snapshot!(all);
     }

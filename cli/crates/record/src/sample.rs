@@ -33,6 +33,9 @@ pub struct Sample {
     pub iteration: u64,
     /// Index of the replica that it was sent to.
     pub replica: usize,
+    /// Number of the connection that it was last sent over, unique within the run; 0 if it was not sent, or if
+    /// the record does not say.
+    pub connection: u32,
     /// How it ended.
     pub outcome: RequestOutcome,
     /// Size of the request body in bytes.
@@ -192,4 +195,6 @@ pub struct LimiterHeaders {
     pub policy: Option<Arc<str>>,
     /// `RateLimit`, unparsed.
     pub state: Option<Arc<str>>,
+    /// Those that could not be read, as `name: value`, one a line, and a `Retry-After` that is a date.
+    pub unread: Option<Arc<str>>,
 }

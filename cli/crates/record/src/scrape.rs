@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::Checksum;
 use saasbench_model::units::Nanos;
 
 /// When a scrape was made, relative to the load.
@@ -31,6 +32,9 @@ pub struct ScrapeRecord {
     pub to_ns: Nanos,
     /// Name of the text file under `observations/scrapes/`; `None` if there was no response.
     pub file: Option<String>,
+    /// Checksum of that file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Checksum>,
     /// Why there was no response.
     pub error: Option<String>,
     /// Whether it equals the previous one, with nothing in progress: the replica is quiescent.

@@ -3,12 +3,15 @@
 //!
 //! Names (tenant, step, replica …) are stored as dictionary-encoded text, so that the files are readable in
 //! pandas or DuckDB without the scenario; [`Names`] maps them back to indices. `growing`, `columns` and
-//! `encode` write at the speed of the load; `read` reads.
+//! `encode` write at the speed of the load, and `seal` adds the checksum; `read` decodes what `checked` finds
+//! unchanged.
 
+mod checked;
 mod columns;
 mod encode;
 mod growing;
 mod read;
+mod seal;
 
 use std::{
     collections::HashMap,
@@ -17,8 +20,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use self::{growing::Growing, read::read};
-use super::{manifest::Recorded, sample::Sample};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use self::read::decode;
+pub use self::{
+    checked::{read, read_bytes},
+    growing::Growing,
+    seal::Seal,
+};
+use super::{checksum::Checksum, manifest::Recorded, sample::Sample};
 use saasbench_model::scenario::Scenario;
 
 const SCHEMA: &str = "message sample {
@@ -49,6 +58,8 @@ const SCHEMA: &str = "message sample {
     optional binary ratelimit_policy (string);
     optional binary ratelimit (string);
     optional binary canary (string);
+    optional binary ratelimit_unread (string);
+    optional int64 connection;
 }";
 
 /// Why a segment could not be read.
@@ -62,9 +73,9 @@ pub enum SegmentError {
         /// The I/O error.
         source: io::Error,
     },
-    /// Segments are missing.
-    #[error("{path}: {found} samples in {segments} segments, {} samples in {} were recorded: a part is gone", .recorded.samples, .recorded.segments)]
-    Incomplete {
+    /// There are other samples than were recorded.
+    #[error("{path}: {found} samples in {segments} segments, {} samples in {} were recorded: {}", .recorded.samples, .recorded.segments, difference(*.found, *.segments, *.recorded))]
+    Different {
         /// The directory.
         path: PathBuf,
         /// Samples that were found.
@@ -75,13 +86,23 @@ pub enum SegmentError {
         recorded: Recorded,
     },
     /// Not a segment, or a damaged one.
-    #[error("{path}: not a readable segment: {message}")]
+    #[error("{path}: damaged segment: {message}")]
     Damaged {
         /// The file.
         path: PathBuf,
         /// The reason.
         message: String,
     },
+}
+
+/// How the samples that were found differ from those that were recorded.
+fn difference(found: u64, segments: u64, recorded: Recorded) -> &'static str {
+    use std::cmp::Ordering::{Equal, Greater, Less};
+    match (segments.cmp(&recorded.segments), found.cmp(&recorded.samples)) {
+        (Less, _) | (Equal, Less) => "a part is missing",
+        (Greater, _) | (Equal, Greater) => "some were added after the run, or the manifest is of another one",
+        (Equal, Equal) => "the last segment is of another run",
+    }
 }
 
 /// The names behind the indices of samples.
@@ -137,14 +158,20 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Writes a segment of these samples.
+/// Writes a run's first segment of these samples.
 ///
 /// # Errors
 /// Any I/O error.
-pub fn write(path: &Path, samples: &[Sample], names: &Names<'_>) -> io::Result<()> {
-    let mut segment = Growing::default();
+pub fn write(path: &Path, samples: &[Sample], names: &Names<'_>, identity: Checksum) -> io::Result<()> {
+    let mut segment = Growing::of_run(identity);
     segment.add(&samples.iter().collect());
     segment.write(path, names)
+}
+
+/// Gives a segment the checksum of what it contains now, for tests; others stay as they are.
+#[cfg(any(test, feature = "testing"))]
+pub fn reseal(bytes: &mut [u8]) {
+    let _ = seal::seal(bytes);
 }
 
 /// Waits until a file is on the disk, so that it survives a crash of the machine, too.

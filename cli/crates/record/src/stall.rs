@@ -1,11 +1,21 @@
 //! Stalls: spans in which the generator did not run, as measured by its hiccup meter.
 
+mod share;
+
+pub use share::Stalls;
+
 use serde::{Deserialize, Serialize};
 
 use saasbench_model::units::Nanos;
 
+/// Path of the stalls' file within the run's directory.
+pub const FILE: &str = "generator/stalls.jsonl";
+
 /// The shortest gap that counts: shorter ones are ordinary scheduling.
 pub const SHORTEST: Nanos = Nanos::from_millis(5);
+
+/// How many times its own length a stall's backlog may take to drain.
+pub const BACKLOG: i64 = 10;
 
 /// A span in which the generator did not run: a line of `generator/stalls.jsonl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +26,10 @@ pub struct Stall {
     pub to_ns: Nanos,
     /// The cause, as far as known.
     pub cause: Cause,
+    /// When no more requests were in flight than before it: what had become due meanwhile was worked off.
+    /// Unknown in the first of two lines about a stall, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained_ns: Option<Nanos>,
 }
 
 /// Why the meter did not run.
@@ -36,6 +50,13 @@ impl Stall {
     /// Its length, which may be up to one tick of the meter too much.
     pub fn length(&self) -> Nanos {
         self.to_ns - self.from_ns
+    }
+
+    /// Until when requests may be delayed by it: until its backlog drained, but for [`BACKLOG`] times its
+    /// length at most, because a backlog that remains longer is the service's.
+    pub fn delays_until(&self) -> Nanos {
+        let last = self.to_ns + Nanos(self.length().0.saturating_mul(BACKLOG));
+        self.drained_ns.map_or(last, |drained| drained.clamp(self.to_ns, last))
     }
 }
 

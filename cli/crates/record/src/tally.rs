@@ -6,14 +6,12 @@ use hdrhistogram::Histogram;
 
 use super::{
     batch::{Batch, NONE},
+    log_linear::LONGEST,
     recent::Recent,
     sample::RequestOutcome,
 };
 use crate::self_metrics::SelfMetrics;
 use saasbench_model::units::Nanos;
-
-/// The longest latency that histograms distinguish; longer ones count as this.
-pub(super) const LONGEST: Nanos = Nanos::from_secs(3600);
 
 /// A histogram of latencies in nanoseconds, three significant digits, up to an hour.
 pub fn latency_histogram() -> Histogram<u64> {

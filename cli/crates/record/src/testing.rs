@@ -1,11 +1,20 @@
 //! Hand-made recorded runs, for tests of other crates.
 
+mod reseal;
+
 use tempfile::TempDir;
 
+use self::reseal::resealed_segments;
+pub use self::reseal::{reseal, sealed_document, sealed_lines};
+
 use crate::{
-    manifest::{Environment, FORMAT, LoadPhase, Machine, Manifest, Replica, ScenarioText, State, to_json},
+    checksum::Checksum,
+    damage::{PROMETHEUS, REDIS, SCRAPES},
+    json_lines::to_line,
+    manifest::{Environment, FORMAT, LoadPhase, Machine, Manifest, Replica, ScenarioText, State},
     reader::RecordedRun,
     sample::{LimiterHeaders, RequestOutcome, Sample},
+    scrape::{Phase, ScrapeRecord},
     segment::{self, Names},
     self_monitor::SelfMonitorRecord,
     stall::{Cause, Stall},
@@ -17,7 +26,9 @@ use saasbench_model::units::Nanos;
 pub struct TestRun {
     pub dir: TempDir,
     pub manifest: Manifest,
-    scrapes: Vec<String>,
+    scrapes: Vec<ScrapeRecord>,
+    /// That of the manifest when the samples were written.
+    identity: Checksum,
     /// The self-monitor's record; without usage, the run counts as not monitored.
     pub self_monitor: SelfMonitorRecord,
 }
@@ -37,6 +48,7 @@ pub fn sample(millis: i64, replica: usize, outcome: RequestOutcome) -> Sample {
         request: 1,
         iteration: 1,
         replica,
+        connection: 0,
         outcome,
         bytes_out: 0,
         bytes_in: 0,
@@ -50,7 +62,12 @@ pub fn sample(millis: i64, replica: usize, outcome: RequestOutcome) -> Sample {
 /// A stall of the generator's process, in milliseconds.
 pub fn stall(from: i64, length: i64) -> Stall {
     let from_ns = Nanos::from_millis(from);
-    Stall { from_ns, to_ns: from_ns + Nanos::from_millis(length), cause: Cause::Stopped }
+    Stall {
+        from_ns,
+        to_ns: from_ns + Nanos::from_millis(length),
+        cause: Cause::Stopped,
+        drained_ns: Some(from_ns + Nanos::from_millis(2 * length)),
+    }
 }
 
 impl TestRun {
@@ -66,11 +83,12 @@ impl TestRun {
         std::fs::create_dir_all(dir.path().join("samples")).unwrap();
         std::fs::create_dir_all(dir.path().join("observations/scrapes")).unwrap();
         let segment = dir.path().join("samples/000001.parquet");
-        segment::write(&segment, samples, &Names::new(&scenario(&text), &names)).unwrap();
+
         let replica = |name: &str, port: u16| Replica {
             name: name.to_owned(),
             url: format!("http://127.0.0.1:{port}"),
             instance: format!("127.0.0.1:{port}"),
+            address: None,
         };
         let manifest = Manifest {
             format: FORMAT,
@@ -95,6 +113,7 @@ impl TestRun {
             machine: Machine { os: "test".to_owned(), arch: "test".to_owned(), cpus: 1 },
             started_unix_ns: 1_000_000_000_000_000_000,
             recorded: None,
+            files: Default::default(),
             canary_nonce: None,
             events: Vec::new(),
             load: Some(LoadPhase {
@@ -103,7 +122,15 @@ impl TestRun {
                 to_ns: Nanos::from_secs(10),
             }),
         };
-        Self { dir, manifest, scrapes: Vec::new(), self_monitor: SelfMonitorRecord::default() }
+        let scenario = scenario(&manifest.scenario.text);
+        segment::write(&segment, samples, &Names::new(&scenario, &names), manifest.identity()).unwrap();
+        Self {
+            identity: manifest.identity(),
+            dir,
+            manifest,
+            scrapes: Vec::new(),
+            self_monitor: SelfMonitorRecord::default(),
+        }
     }
 
     /// Adds a scrape of a replica; `phase` is `before`, `during` (at 5 s) or `after` (from 20 s on, a second
@@ -118,21 +145,28 @@ impl TestRun {
             "during" => Nanos::from_secs(5) + Nanos::from_millis(place),
             _ => Nanos::from_secs(20 + place),
         };
-        let record = serde_json::json!({
-            "number": number, "replica": replica, "phase": phase, "from_ns": from, "to_ns": from + Nanos(1),
-            "file": file, "error": null, "settled": false,
+        self.scrapes.push(ScrapeRecord {
+            number: number as u64,
+            replica: replica.to_owned(),
+            phase: match phase {
+                "before" => Phase::Before,
+                "during" => Phase::During,
+                _ => Phase::After,
+            },
+            from_ns: from,
+            to_ns: from + Nanos(1),
+            file: Some(file),
+            sha256: Some(Checksum::of(text.as_bytes())),
+            error: None,
+            settled: false,
         });
-        self.scrapes.push(record.to_string());
         self
     }
 
     /// Gives the scrapes their times: from and to, in milliseconds.
     pub fn stamp_scrapes(&mut self, times: &[(i64, i64)]) {
-        for (line, (from, to)) in self.scrapes.iter_mut().zip(times) {
-            let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
-            record["from_ns"] = Nanos::from_millis(*from).0.into();
-            record["to_ns"] = Nanos::from_millis(*to).0.into();
-            *line = record.to_string();
+        for (record, (from, to)) in self.scrapes.iter_mut().zip(times) {
+            (record.from_ns, record.to_ns) = (Nanos::from_millis(*from), Nanos::from_millis(*to));
         }
     }
 
@@ -146,18 +180,26 @@ impl TestRun {
 
     /// Marks the last scrape as quiescent.
     pub fn at_rest(&mut self) -> &mut Self {
-        if let Some(line) = self.scrapes.last_mut() {
-            *line = line.replace("\"settled\":false", "\"settled\":true");
+        if let Some(record) = self.scrapes.last_mut() {
+            record.settled = true;
         }
         self
     }
 
-    /// Writes what has been collected, and opens the run.
+    /// Writes what has been collected, with checksums, and opens the run.
     pub fn open(&self) -> RecordedRun {
-        let scrapes: String = self.scrapes.iter().map(|line| format!("{line}\n")).collect();
-        std::fs::write(self.dir.path().join("observations/scrapes.jsonl"), scrapes).unwrap();
+        let scrapes: Vec<Vec<u8>> = self.scrapes.iter().map(|record| to_line(record).unwrap()).collect();
+        std::fs::write(self.dir.path().join(SCRAPES), scrapes.concat()).unwrap();
+        for file in [PROMETHEUS, REDIS].map(|file| self.dir.path().join(file)) {
+            if let Ok(text) = std::fs::read_to_string(&file) {
+                std::fs::write(&file, sealed_lines(&text)).unwrap();
+            }
+        }
         self.self_monitor.write(self.dir.path()).unwrap();
-        std::fs::write(self.dir.path().join("manifest.json"), to_json(&self.manifest).unwrap()).unwrap();
+        if self.manifest.identity() != self.identity {
+            resealed_segments(self.dir.path(), &self.manifest);
+        }
+        self.manifest.write(self.dir.path()).unwrap();
         RecordedRun::open(self.dir.path()).unwrap()
     }
 }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use saasbench_model::units::Nanos;
 
+/// Path of the file within the run's directory.
+pub const FILE: &str = "generator/usage.jsonl";
+
 /// Prefix of the names of the engine's threads.
 pub const WORKER: &str = "worker-";
 
@@ -22,6 +25,9 @@ pub struct Usage {
     /// Requests that the engine had in flight; `None` if no consistent value could be read.
     #[serde(default)]
     pub in_flight: Option<u32>,
+    /// Stalls that were written before; 0 in a record without it.
+    #[serde(default)]
+    pub stalls: u64,
     /// By thread name, threads of one name together; without threads that have ended.
     pub threads: BTreeMap<String, ThreadTime>,
 }

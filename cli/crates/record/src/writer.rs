@@ -12,6 +12,7 @@ use std::{
 
 use super::{
     batch::Batch,
+    checksum::Checksum,
     groups::{self, Groups},
     manifest::Recorded,
     sample::{RequestOutcome, Sample},
@@ -178,7 +179,7 @@ impl TallyReader {
 }
 
 impl Recorder {
-    /// Starts recording into `dir`. If a file cannot be written, `on_failure` is called, so that the load can
+    /// Starts recording the run of this identity into `dir`. If a file cannot be written, `on_failure` is called, so that the load can
     /// be ended.
     ///
     /// # Errors
@@ -187,9 +188,10 @@ impl Recorder {
         dir: PathBuf,
         scenario: Arc<Scenario>,
         replicas: Vec<String>,
+        identity: Checksum,
         on_failure: impl FnOnce() + Send + 'static,
     ) -> Result<(Self, Sink), RecordError> {
-        Self::start_with_observer(dir, scenario, replicas, on_failure, |_| {})
+        Self::start_with_observer(dir, scenario, replicas, identity, on_failure, |_| {})
     }
 
     /// Like [`Self::start`], and calls `each` with what is recorded, on the recording thread.
@@ -200,6 +202,7 @@ impl Recorder {
         dir: PathBuf,
         scenario: Arc<Scenario>,
         replicas: Vec<String>,
+        identity: Checksum,
         on_failure: impl FnOnce() + Send + 'static,
         each: impl FnMut(&Batch) + Send + 'static,
     ) -> Result<(Self, Sink), RecordError> {
@@ -210,7 +213,8 @@ impl Recorder {
         let thread = std::thread::Builder::new()
             .name("recorder".to_owned())
             .spawn(move || {
-                let result = record(&dir, &handed, &Names::new(&scenario, &replicas), &totals, each);
+                let segment = Growing::of_run(identity);
+                let result = record(&dir, &handed, &Names::new(&scenario, &replicas), segment, &totals, each);
                 if result.is_err() {
                     on_failure();
                 }
@@ -240,6 +244,7 @@ fn record(
     dir: &Path,
     handed: &SampleReceiver,
     names: &Names<'_>,
+    mut segment: Growing,
     totals: &TallyReader,
     mut each: impl FnMut(&Batch),
 ) -> Result<Recorded, RecordError> {
@@ -254,7 +259,6 @@ fn record(
         .map_err(RecordError::write(&log_path))?;
 
     let mut recorded = Recorded::default();
-    let mut segment = Growing::default();
     let mut groups = Groups::new(names.scenario(), names.replicas().len());
     let mut latencies = [latency_histogram(), latency_histogram()];
     let mut open = true;
@@ -284,6 +288,7 @@ fn record(
         recorded.samples += segment.len();
         let path = segment_path(dir, recorded.segments);
         segment.write(&path, names).map_err(RecordError::write(&path))?;
+        recorded.last = segment.last();
         for (tag, histogram) in ["intended", "sent"].into_iter().zip(&mut latencies) {
             log.write_histogram(histogram, started - start, started.elapsed(), interval_log::Tag::new(tag))
                 .map_err(|error| RecordError::write(&log_path)(io::Error::other(error)))?;
@@ -330,8 +335,14 @@ mod tests {
         let on_failure = move || failed.store(true, Ordering::SeqCst);
         let scenario = Arc::new(scenario(SCENARIO));
         let replicas = vec!["a".to_owned()];
-        let (recorder, sink) =
-            Recorder::start(dir.clone(), Arc::clone(&scenario), replicas.clone(), on_failure).unwrap();
+        let (recorder, sink) = Recorder::start(
+            dir.clone(),
+            Arc::clone(&scenario),
+            replicas.clone(),
+            Checksum::default(),
+            on_failure,
+        )
+        .unwrap();
         let mut batch = Batch::default();
         for i in 0..1000 {
             batch.push(&sample(i, 0, RequestOutcome::Status(200)));
@@ -343,12 +354,13 @@ mod tests {
         sink.hand_over(&mut batch);
         let tally = recorder.tally();
         drop(sink);
-        assert_eq!(recorder.finish().unwrap(), Recorded { segments: 1, samples: 1000 });
+        let recorded = recorder.finish().unwrap();
+        assert_eq!((recorded.segments, recorded.samples), (1, 1000));
         assert_eq!(tally.lock().requests, 1000);
         assert!(!has_failed.load(Ordering::SeqCst));
         let mut read = 0;
         for entry in fs::read_dir(dir.join("samples")).unwrap() {
-            read += segment::read(&entry.unwrap().path(), &Names::new(&scenario, &replicas)).unwrap().len();
+            read += segment::read(&entry.unwrap().path(), &Names::new(&scenario, &replicas)).unwrap().0.len();
         }
         assert_eq!(read, 1000);
         // As other tools read the log: its intervals' histograms have what was put, by both clocks.
@@ -369,8 +381,14 @@ mod tests {
         let has_failed = Arc::new(AtomicBool::new(false));
         let failed = Arc::clone(&has_failed);
         let on_failure = move || failed.store(true, Ordering::SeqCst);
-        let (recorder, sink) =
-            Recorder::start(dir, Arc::new(scenario(SCENARIO)), vec!["a".to_owned()], on_failure).unwrap();
+        let (recorder, sink) = Recorder::start(
+            dir,
+            Arc::new(scenario(SCENARIO)),
+            vec!["a".to_owned()],
+            Checksum::default(),
+            on_failure,
+        )
+        .unwrap();
         sink.hand_over(&mut [sample(0, 0, RequestOutcome::Status(200))].iter().collect());
         drop(sink);
         let error = recorder.finish().unwrap_err().to_string();

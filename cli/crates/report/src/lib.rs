@@ -1,7 +1,7 @@
 //! Renders a judged run: for terminals ([`terminal`], [`comparison`], [`capacity`], [`distribution`]), for
 //! browsers ([`html`], drawn from a [`timeline`]) and for CI systems ([`junit`], [`github`], [`markdown`]).
 //!
-//! Input comes from the neighbours: `saasbench-record` reads a recorded run, `saasbench-verify` judges it and
+//! Input comes from two other crates: `saasbench-record` reads a recorded run, `saasbench-verify` judges it and
 //! compares it with baselines. Everything here returns text; writing files and printing are up to the binary,
 //! as are the live views, which share [`spans`] and [`style`].
 //!

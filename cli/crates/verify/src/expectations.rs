@@ -16,9 +16,6 @@ use saasbench_model::{
 };
 use saasbench_record::{reader::RecordedRun, sample::Sample};
 
-/// Share of arrivals that may be dropped before the load no longer counts as the one that was planned.
-pub(super) const DROPS_ALLOWED: f64 = 0.01;
-
 /// The expectation that applies unless the scenario states one on the error ratio of all requests.
 const NO_ERRORS: &str = "error_ratio == 0";
 

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use balance::{Balance, Compared};
 
 use super::{
-    expectations::DROPS_ALLOWED,
     judged_from,
     verdict::{Claim, Evidence, Outcome, Verdict},
 };
@@ -33,6 +32,8 @@ const BUSY_ALLOWED: f64 = 0.1;
 /// With a p99 of the lateness above this, the load was not the planned one: arrivals no longer fall into the
 /// tenth of a second in which they were due.
 const LATENESS_ALLOWED: Nanos = Nanos::from_millis(100);
+/// Share of arrivals that may be dropped before the load no longer counts as the one that was planned.
+pub(super) const DROPS_ALLOWED: f64 = 0.01;
 
 /// Subject of the finding about dropped arrivals.
 const ARRIVALS: &str = "arrivals";
@@ -40,9 +41,10 @@ const ARRIVALS: &str = "arrivals";
 /// The load generator's own lateness, dropped arrivals, stalls and CPU use.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Generator {
-    /// How late requests were sent, without those that a stall affected; `null` if there is no other request.
+    /// How late requests were sent, without those that a stall may have delayed; `null` if there is no other
+    /// request.
     pub lateness: Option<Lateness>,
-    /// Number of requests and arrivals affected by a stall: within its exclusion window.
+    /// Number of requests and arrivals affected by a stall, or by the backlog of one.
     pub touched: u64,
     /// Number of arrivals dropped because no user was idle.
     pub dropped: u64,
@@ -146,7 +148,7 @@ impl GeneratorCollector {
             RequestOutcome::NotSent(_) => {}
             RequestOutcome::Status(_) | RequestOutcome::NoResponse(_) => {
                 self.sent += 1;
-                if !excuse.touched {
+                if !excuse.delayed {
                     self.lateness.saturating_record(excuse.lateness.0.max(0).unsigned_abs());
                 }
             }
@@ -243,7 +245,7 @@ impl GeneratorCollector {
             );
         }
         if self.sent > 0 && generator.lateness.is_none() {
-            let observed = "every request was in the exclusion window of a stall".to_owned();
+            let observed = "every request was sent during a stall or right after one".to_owned();
             finding(false, "lateness", "requests outside stalls".to_owned(), observed);
         }
         if let Some(Lateness { p99, .. }) = generator.lateness {
@@ -319,6 +321,9 @@ impl std::fmt::Display for Generator {
         match self.lateness {
             Some(Lateness { p50, p99, max, .. }) => {
                 write!(f, "sent {p50} late (p50), {p99} (p99), {max} (max)")?;
+            }
+            None if self.touched > 0 => {
+                f.write_str("every request was sent during a stall or right after one")?;
             }
             None => f.write_str("nothing sent")?,
         }

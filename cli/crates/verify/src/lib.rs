@@ -32,6 +32,7 @@ pub mod generator;
 mod grouped;
 pub mod headers;
 pub mod histograms;
+mod integrity;
 pub mod isolation;
 pub mod latency_bounds;
 pub mod ledger;
@@ -112,7 +113,8 @@ pub struct Report {
     pub generator: Generator,
     /// One verdict per claim.
     pub verdicts: Vec<Verdict>,
-    /// The worst outcome of all verdicts; never `pass` for a run that was killed.
+    /// The worst outcome of all verdicts; never `pass` for a run that was killed, or whose record is
+    /// damaged.
     pub outcome: Outcome,
 }
 
@@ -127,8 +129,9 @@ pub fn verify(run: &RecordedRun) -> Result<Report, SegmentError> {
     verify_with_observer(run, |_, _| {}, |_| {})
 }
 
-/// Like [`verify`], and shows `each` sample with its number in the same pass, because reading them takes
-/// longest, and `each_history` of every key of every limit, because sorting those takes long.
+/// Like [`verify`], but also calls `each` with every sample and its number, and `each_history` with the judged
+/// history of every key of every limit: reading samples and sorting histories take longest, and need not be
+/// repeated for charts.
 ///
 /// # Errors
 /// When a segment cannot be read.
@@ -210,9 +213,8 @@ pub fn verify_with_observer(
     verdicts.extend(alerts::judge(run, bound.as_deref()));
     verdicts.extend(of_generator);
     pace::excuse(run, &mut verdicts);
-    let worst = verdicts.iter().map(|verdict| verdict.outcome).max().unwrap_or(Outcome::Inconclusive);
-    // What holds for the surviving part of a run need not have held for all of it.
-    let outcome = if run.manifest.state == State::Running { worst.max(Outcome::Inconclusive) } else { worst };
+    integrity::withhold(run, &mut verdicts);
+    let outcome = integrity::outcome(run, &verdicts);
     let summary = summary.finish(scenario, run.replica_names());
     Ok(Report {
         version: REPORT_VERSION,
@@ -288,8 +290,8 @@ fn metric_verdicts(
     verdicts
 }
 
-/// Whether the metrics could be scraped at all, by us and by Prometheus; all other claims about metrics
-/// depend on it.
+/// Verdicts about the scrapes themselves, by saasbench and by Prometheus; all other claims about metrics
+/// depend on them.
 fn scrape_verdicts(
     run: &RecordedRun,
     contract: &MetricsContract,
@@ -336,8 +338,8 @@ fn bounds(contract: &MetricsContract, settled: &[Result<QuiescentScrapes, NotQui
     bounds
 }
 
-/// When the warm-up ends: from then on samples are judged. Never, if there is a warm-up and the start of the
-/// load is unknown.
+/// When the warm-up ends, which is when samples start to be judged. `Nanos::MAX` if there is a warm-up and the
+/// start of the load is unknown.
 fn judged_from(run: &RecordedRun) -> Nanos {
     match (run.scenario.warmup, run.manifest.load) {
         (Nanos::ZERO, _) => Nanos(i64::MIN),
@@ -385,6 +387,7 @@ fn notes(run: &RecordedRun, last: Nanos, warmup: Option<&Counts>) -> Vec<String>
         .into_iter()
         .chain(pace::note(run))
         .chain(changed)
+        .chain(integrity::notes(run))
         .chain(loads)
         .chain(lies)
         .chain(insecure)
@@ -404,6 +407,7 @@ mod tests {
     fn a_scenario_that_was_changed_in_the_record_is_noted() {
         let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);
         assert_eq!(made.judge().notes, [""; 0]);
+        // Not by accident: the manifest has a checksum.
         made.manifest.scenario.text.push_str("# more\n");
         assert!(made.judge().notes[0].contains("its text was changed"));
     }

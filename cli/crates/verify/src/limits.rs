@@ -1,28 +1,30 @@
 //! Were the promised limits kept? One verdict per limit: [`saasbench_limiter`] judges the history of each
-//! key, and `proofs` turns a proof into words and a certificate.
-//!
-//! If a route has several limits, a rejection does not say which one gave it: each limit is judged by its
-//! admissions, and a rejection is wrong only if none of them can have given it.
+//! key, `reach` whether that history puts the limit to the test, and `proofs` turns a proof into words and a
+//! certificate. `several` is about routes with several limits.
 
 pub(super) mod proofs;
+mod reach;
 mod route;
+mod several;
+mod spread;
 mod totals;
 
-use std::collections::BTreeMap;
-
 use self::proofs::Proofs;
+use self::reach::Reach;
 pub use self::route::limits as on_step;
+pub(super) use self::several::siblings;
+use self::several::{excused, other_limits};
 use self::totals::{Totals, reason};
 use super::{
     parallel,
     verdict::{self, Claim, Evidence, Outcome, Verdict},
 };
 use saasbench_limiter::{
-    Decision, HistoryContext, Judgement, Promise, Request, Tolerance, Violation, certificate,
+    Decision, HistoryContext, Judgement, OtherLimits, Promise, Request, Tolerance, Violation, certificate,
     diagnose::{Key, diagnose},
 };
 use saasbench_model::{
-    scenario::{Algorithm, Limit, Scenario, TenantIndex},
+    scenario::{Limit, Scenario, TenantIndex},
     units::{Nanos, Quota},
 };
 use saasbench_record::{
@@ -90,6 +92,7 @@ impl HistoryCollector {
                 done,
                 decision,
                 replica: sample.replica as u16,
+                connection: sample.connection,
             });
             // A response that neither admits nor rejects promises nothing about the limit.
             if decision != Decision::Unknown {
@@ -114,33 +117,36 @@ impl HistoryCollector {
             history.sort_by_key(|request| (request.sent, request.id));
         }
         let limits = &run.scenario.limits;
-        let judgements: Vec<Vec<Judgement>> =
-            limits.iter().zip(&self.keys).map(|(limit, keys)| self.judge_keys(run, limit, keys)).collect();
+        let (judgements, reached): (Vec<Vec<Judgement>>, Vec<Vec<Reach>>) =
+            limits.iter().zip(&self.keys).map(|(limit, keys)| self.judge_keys(run, limit, keys)).unzip();
         let mut verdicts = Vec::new();
         for (index, limit) in limits.iter().enumerate() {
             let mut evidence = Vec::new();
-            let mut totals = Totals::default();
+            let mut totals = Totals::new(spread::is_watched(&run.manifest.environment));
             let mut completed = 0;
             for (key, (tenant, quota)) in limit.quota.iter().enumerate() {
                 let (judgement, history) = (&judgements[index][key], &self.keys[index][key]);
                 let promise = Promise { quota: *quota, algorithm: limit.algorithm };
                 let siblings = siblings(limits, limit, *tenant);
-                // A rejection shows that a limit was used up, but not which one of several.
-                let rejected = judgement.rejected > 0 && siblings.len() == 1;
-                totals.add(judgement, rejected || used_up(history, promise));
+                let reach = reached[index][key];
                 let tenant = run.scenario.tenants.get(*tenant).map_or("", |tenant| tenant.as_str());
+                totals.add(tenant, *quota, judgement, reach);
+                if let Reach::Tested { .. } = reach {
+                    totals.went_over(spread::connections(history));
+                }
                 let proofs = Proofs { run, tenant, promise };
-                let mut found = findings(&proofs, judgement, |violation| {
+                let mut found = findings(&proofs, judgement, reach, |violation| {
                     completed += 1;
                     if completed > COMPLETED {
                         return violation;
                     }
-                    let other_limits = siblings.len() > 1;
+                    let other_limits = other_limits(limit, siblings.len());
                     let context = HistoryContext { other_limits, ..context(run, limit, self.latest) };
                     certificate::completed(violation, history, promise, &context)
                 });
                 if siblings.first() == Some(&(index, key)) && siblings.len() > 1 {
                     found.extend(self.rejected_by_none(&proofs, &siblings, &judgements));
+                    totals.excuse(excused(&siblings, &judgements));
                 }
                 let is_broken = found.iter().any(|finding| finding.outcome == Outcome::Fail);
                 each(&Judged { limit: index, key, requests: history, is_broken });
@@ -184,70 +190,41 @@ impl HistoryCollector {
     }
 
     /// Judges every key of a limit on its own.
-    fn judge_keys(&self, run: &RecordedRun, limit: &Limit, keys: &[Vec<Request>]) -> Vec<Judgement> {
+    fn judge_keys(
+        &self,
+        run: &RecordedRun,
+        limit: &Limit,
+        keys: &[Vec<Request>],
+    ) -> (Vec<Judgement>, Vec<Reach>) {
         let context = context(run, limit, self.latest);
         let judge = |((tenant, quota), history): &(&(TenantIndex, Quota), &Vec<Request>)| {
             let promise = Promise { quota: *quota, algorithm: limit.algorithm };
-            let other_limits = siblings(&run.scenario.limits, limit, *tenant).len() > 1;
-            saasbench_limiter::judge(history, promise, &HistoryContext { other_limits, ..context.clone() })
+            let siblings = siblings(&run.scenario.limits, limit, *tenant).len();
+            let other_limits = other_limits(limit, siblings);
+            let context = HistoryContext { other_limits, ..context.clone() };
+            let judgement = saasbench_limiter::judge(history, promise, &context);
+            let reach = Reach::of(history, promise, &judgement, &context);
+            (judgement, reach)
         };
-        parallel::map(&limit.quota.iter().zip(keys).collect::<Vec<_>>(), judge)
-    }
-
-    /// Rejections of a tenant that none of its limits on the route can have given.
-    fn rejected_by_none(
-        &self,
-        proofs: &Proofs<'_>,
-        siblings: &[(usize, usize)],
-        judgements: &[Vec<Judgement>],
-    ) -> Option<Evidence> {
-        let mut denials: BTreeMap<u64, usize> = BTreeMap::new();
-        for id in siblings.iter().flat_map(|(limit, key)| &judgements[*limit][*key].wrong_rejections) {
-            *denials.entry(*id).or_default() += 1;
-        }
-        denials.retain(|_, limits| *limits == siblings.len());
-        let (wrong, _) = denials.first_key_value()?;
-        // Judged as if it were the only rejection by the only limit, each limit gives its own reason why it
-        // cannot have rejected.
-        let violations = siblings.iter().flat_map(|&(index, key)| {
-            let limit = &proofs.run.scenario.limits[index];
-            let history = self.keys[index][key].iter();
-            let alone =
-                history.filter(|request| request.decision != Decision::Rejected || request.id == *wrong);
-            let alone: Vec<Request> = alone.copied().collect();
-            let promise = Promise { quota: limit.quota[key].1, algorithm: limit.algorithm };
-            saasbench_limiter::judge(&alone, promise, &context(proofs.run, limit, self.latest)).violations
-        });
-        proofs.rejected_by_none(denials.len(), &violations.collect::<Vec<_>>())
+        parallel::map(&limit.quota.iter().zip(keys).collect::<Vec<_>>(), judge).into_iter().unzip()
     }
 }
 
-/// The limits of a route that may have rejected a tenant's request in place of `limit`, itself included:
-/// their indices, each with the index of the tenant's quota.
-pub(super) fn siblings(limits: &[Limit], limit: &Limit, tenant: TenantIndex) -> Vec<(usize, usize)> {
-    let alike = |other: &Limit| {
-        other.route == limit.route
-            && (100..600).any(|status| other.rejected.contains(status) && limit.rejected.contains(status))
-    };
-    let key = |other: &Limit| other.quota.iter().position(|(index, _)| *index == tenant);
-    limits
-        .iter()
-        .enumerate()
-        .filter(|(_, other)| alike(other))
-        .filter_map(|(index, other)| Some((index, key(other)?)))
-        .collect()
-}
-
-fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals) -> Verdict {
+fn verdict(limit: &Limit, mut evidence: Vec<Evidence>, totals: &Totals<'_>) -> Verdict {
     let subject = limit.subject();
     evidence.extend(totals.doubt().map(|why| {
         let expected = "a limit that is tested, and rejections that can be judged";
         Evidence::new(Outcome::Inconclusive, &subject, expected, why)
     }));
-    Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| match outcome {
-        Outcome::Pass => totals.to_string(),
-        _ => evidence[0].observed.clone(),
-    })
+    let mut verdict =
+        Verdict::from_evidence(Claim::Limit, subject, evidence, |outcome, evidence| match outcome {
+            Outcome::Pass => totals.to_string(),
+            _ => evidence[0].observed.clone(),
+        });
+    if let Some(first) = verdict.evidence.first_mut() {
+        first.details.extend_from_slice(totals.untested());
+    }
+    verdict
 }
 
 /// The limiter's decision on a sample, and the latest instant of it; `None` if the request never reached the
@@ -298,47 +275,30 @@ fn context(run: &RecordedRun, limit: &Limit, latest: Nanos) -> HistoryContext {
         tolerance: Tolerance { offset: environment.clock_offset_ns, drift: environment.clock_drift },
         resolution: limit.resolution,
         unix_zero: Nanos(run.manifest.started_unix_ns),
-        other_limits: false,
+        other_limits: OtherLimits::None,
     }
 }
 
-/// Whether as many requests as the quota permits were admitted within one window; for a token bucket, whether
-/// it was emptied.
-fn used_up(history: &[Request], promise: Promise) -> bool {
-    let Promise { quota, algorithm } = promise;
-    let admitted: Vec<Nanos> = history
-        .iter()
-        .filter(|request| request.decision == Decision::Admitted)
-        .map(|request| request.sent)
-        .collect();
-    if let Algorithm::TokenBucket { .. } = algorithm {
-        let (full, rate) = (promise.room() as f64, quota.limit as f64 / quota.window.0.max(1) as f64);
-        let (mut level, mut at) = (full, Nanos::ZERO);
-        return admitted.into_iter().any(|sent| {
-            level = (level + (sent - at).0 as f64 * rate).min(full) - 1.0;
-            at = sent;
-            level < 1.0
-        });
-    }
-    let limit = usize::try_from(quota.limit).unwrap_or(usize::MAX);
-    admitted.windows(limit.max(1)).any(|full| full[full.len() - 1] - full[0] < quota.window)
-}
-
-/// The findings about one key.
+/// The findings about one key. What was not put to the test is no Pass.
 fn findings(
     proofs: &Proofs<'_>,
     judgement: &Judgement,
+    reach: Reach,
     mut complete: impl FnMut(Violation) -> Violation,
 ) -> Vec<Evidence> {
     if !judgement.violations.is_empty() {
         let violations = judgement.violations.iter().cloned();
         return violations.map(|violation| proofs.broken(&complete(violation))).collect();
     }
+    let Reach::Tested { excess } = reach else { return Vec::new() };
     let tenant = proofs.tenant;
     let observed = format!("{tenant}: {} admitted, {} rejected", judgement.admitted, judgement.rejected);
     let mut finding = Evidence::new(Outcome::Pass, tenant, proofs.promise.quota.to_string(), observed);
     for (count, why) in &judgement.unjudged_rejections {
         finding = finding.detail(format!("{count} rejections could not be judged: {}", reason(*why)));
+    }
+    if excess > 1 {
+        finding = finding.detail(format!("fewer than {excess} too many at once would not have shown"));
     }
     vec![finding]
 }

@@ -6,7 +6,7 @@
 //! the instant of sending and without the generator's stalls; otherwise the generator may be the reason.
 
 use super::{
-    expectations::DROPS_ALLOWED,
+    generator::DROPS_ALLOWED,
     statistics::{Interval, jain, quantile_ranks, ratio_of_means, values_needed},
     verdict::{Claim, Evidence, Outcome, Verdict},
 };

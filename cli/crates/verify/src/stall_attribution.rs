@@ -1,40 +1,22 @@
-//! Attributes latency to the generator: its lateness, and its stalls.
-//!
-//! A stall has effects beyond its end. Whatever became due meanwhile is sent at once afterwards, and the
-//! service has to work that off; if it is otherwise at most half busy, this takes as long again as the stall.
-//! So each stall has an *exclusion window* of twice its length, and time within it is never attributed to the
-//! service. A stall of 5 ms excludes 10 ms and no more: it does not explain a service that hung for 300 ms.
+//! Attributes latency to the generator: its lateness, and the share of its stalls ([`Stalls::share`]).
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
 use saasbench_model::units::Nanos;
 use saasbench_record::{
     sample::Sample,
-    stall::{SHORTEST, Stall},
+    stall::{Stall, Stalls},
 };
 
 /// Stalls that are named one by one; of any others only the number is reported.
 const NAMED: usize = 5;
 
-/// The stalls of a run with their exclusion windows, and when users started.
+/// The stalls of a run, and when users started.
 #[derive(Debug)]
 pub struct StallExclusions {
-    stalls: Vec<Stall>,
-    /// Exclusion windows, merged where they overlap, in order.
-    shadows: Vec<ExclusionWindow>,
+    stalls: Stalls,
     /// When each user, by load and number, last completed a start step.
     started: HashMap<(usize, u64), Nanos>,
-}
-
-/// A span in which nothing is attributed to the service.
-#[derive(Debug)]
-struct ExclusionWindow {
-    from: Nanos,
-    to: Nanos,
-    /// Total length of the exclusion windows before it.
-    before: Nanos,
-    /// Indices of the stalls that it belongs to.
-    stalls: Range<usize>,
 }
 
 /// The attribution of one request's latency.
@@ -42,36 +24,20 @@ struct ExclusionWindow {
 pub struct StallAttribution {
     /// How long it waited for the generator after it could have been sent.
     pub lateness: Nanos,
-    /// Whether any of its time from intended to done lies in an exclusion window.
+    /// Whether a stall, or the backlog of one, reached into its time from intended to done.
     pub touched: bool,
-    /// Its latency from intended, without lateness and without exclusion windows.
+    /// Whether one reached into its time from intended to sent, and may have made it late.
+    pub delayed: bool,
+    /// Its latency from intended, without lateness and without the stalls' share.
     pub from_intended: Nanos,
-    /// Its latency from sent, without exclusion windows.
+    /// Its latency from sent, without the stalls' share.
     pub from_sent: Nanos,
 }
 
 impl StallExclusions {
-    /// The exclusion windows of a run's stalls; gaps shorter than [`SHORTEST`] have none.
+    /// Of a run's stalls.
     pub fn new(stalls: &[Stall]) -> Self {
-        let mut stalls: Vec<Stall> =
-            stalls.iter().filter(|stall| stall.length() >= SHORTEST).copied().collect();
-        stalls.sort_by_key(|stall| stall.from_ns);
-        let mut shadows: Vec<ExclusionWindow> = Vec::new();
-        for (index, stall) in stalls.iter().enumerate() {
-            let (from, to) = shadow(stall);
-            match shadows.last_mut().filter(|last| from <= last.to) {
-                Some(last) => {
-                    last.to = last.to.max(to);
-                    last.stalls.end = index + 1;
-                }
-                None => {
-                    let before =
-                        shadows.last().map_or(Nanos::ZERO, |last| last.before + (last.to - last.from));
-                    shadows.push(ExclusionWindow { from, to, before, stalls: index..index + 1 });
-                }
-            }
-        }
-        Self { stalls, shadows, started: HashMap::new() }
+        Self { stalls: Stalls::new(stalls), started: HashMap::new() }
     }
 
     /// The attribution of a request. Requests must come in the order of the record, because a user that had
@@ -86,10 +52,13 @@ impl StallExclusions {
         };
         let ready = started.map_or(sample.intended, |done| done.max(sample.intended));
         let from_sent = self.clear(sample.sent, sample.done);
+        let waited = ready - sample.intended - self.stalls.within(sample.intended, ready);
+        let is_touched = |to: Nanos| self.stalls.touching(sample.intended, to).next().is_some();
         StallAttribution {
             lateness: sample.sent - ready,
-            touched: self.clear(sample.intended, sample.done) < sample.latency_intended(),
-            from_intended: self.clear(sample.intended, ready) + from_sent,
+            touched: is_touched(sample.done),
+            delayed: is_touched(sample.sent + Nanos(1)),
+            from_intended: waited + from_sent,
             from_sent,
         }
     }
@@ -102,24 +71,19 @@ impl StallExclusions {
 
     /// The stalls, sorted by their start.
     pub fn stalls(&self) -> &[Stall] {
-        &self.stalls
+        self.stalls.all()
     }
 
-    /// Indices of the stalls whose exclusion windows a request was in.
+    /// Indices of the stalls that touched a request.
     pub fn touching(&self, sample: &Sample) -> impl Iterator<Item = usize> {
-        let (from, to) = (sample.intended, sample.done);
-        let first = self.shadows.partition_point(|shadow| shadow.to <= from);
-        let near = self.shadows.get(first..).unwrap_or_default().iter().take_while(move |s| s.from < to);
-        near.flat_map(|shadow| shadow.stalls.clone()).filter(move |index| {
-            self.stalls.get(*index).map(shadow).is_some_and(|(begin, end)| begin < to && from < end)
-        })
+        self.stalls.touching(sample.intended, sample.done)
     }
 
     /// Describes the stalls, those first that touched the most requests; `touched` has the count of each
     /// stall.
     pub fn name(&self, touched: &[u64]) -> Vec<String> {
         let mut named: Vec<(u64, &Stall)> =
-            touched.iter().copied().zip(&self.stalls).filter(|(count, _)| *count > 0).collect();
+            touched.iter().copied().zip(self.stalls.all()).filter(|(count, _)| *count > 0).collect();
         named.sort_by_key(|(count, stall)| (std::cmp::Reverse(*count), stall.from_ns));
         let mut lines: Vec<String> = named
             .iter()
@@ -141,31 +105,14 @@ impl StallExclusions {
         lines
     }
 
-    /// How much of a span lies outside of exclusion windows.
+    /// The length of a span without the stalls' share.
     pub(super) fn clear(&self, from: Nanos, to: Nanos) -> Nanos {
-        if self.shadows.is_empty() || to <= from {
-            return to - from;
-        }
-        (to - from) - (self.shaded_before(to) - self.shaded_before(from))
+        (to - from) - self.stalls.share(from, to)
     }
-
-    /// Total time in exclusion windows before an instant.
-    fn shaded_before(&self, at: Nanos) -> Nanos {
-        let started = self.shadows.partition_point(|shadow| shadow.from < at);
-        let last = started.checked_sub(1).and_then(|index| self.shadows.get(index));
-        last.map_or(Nanos::ZERO, |shadow| shadow.before + (at.min(shadow.to) - shadow.from))
-    }
-}
-
-/// From a stall's start to its own length after its end.
-fn shadow(stall: &Stall) -> (Nanos, Nanos) {
-    (stall.from_ns, stall.to_ns + stall.length())
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use saasbench_record::{
         sample::RequestOutcome,
@@ -178,32 +125,43 @@ mod tests {
     }
 
     #[test]
-    fn time_in_an_exclusion_window_does_not_count() {
-        // The window of a 300 ms stall at 1 s lasts until 1.6 s.
+    fn the_share_of_stalls_does_not_count() {
+        // The backlog of a 300 ms stall at 1 s drains until 1.6 s.
         let mut excuses = StallExclusions::new(&[stall(1000, 300), stall(3000, 4)]);
         let table = [
             // Before it, after it, and during a gap too short to count.
-            ((900, 900, 1000), (false, 0, 100, 100)),
-            ((1600, 1600, 1700), (false, 0, 100, 100)),
-            ((3000, 3000, 3100), (false, 0, 100, 100)),
-            // In flight when it started: 50 ms before it, 100 ms after the window.
-            ((950, 950, 1700), (true, 0, 150, 150)),
-            // Due during the stall, sent afterwards; done within the window, or long after it.
-            ((1100, 1300, 1500), (true, 200, 0, 0)),
-            ((1100, 1300, 3000), (true, 200, 1400, 1400)),
+            ((900, 900, 1000), (false, false, 0, 100, 100)),
+            ((1600, 1600, 1700), (false, false, 0, 100, 100)),
+            ((3000, 3000, 3100), (false, false, 0, 100, 100)),
+            // In flight when it started.
+            ((950, 950, 1700), (true, false, 0, 450, 450)),
+            // Due during the stall, sent afterwards: delayed by as much as the stall lasted, or by more.
+            ((1100, 1300, 1500), (true, true, 200, 0, 0)),
+            ((1100, 1300, 3000), (true, true, 200, 1400, 1400)),
             // Due after the stall, behind the others.
-            ((1400, 1400, 1650), (true, 0, 50, 50)),
+            ((1400, 1400, 1750), (true, true, 0, 50, 50)),
+            // Due while there was a backlog, sent when there was none.
+            ((1500, 1700, 1800), (true, true, 200, 100, 100)),
             // Sent late without a known stall.
-            ((2000, 2080, 2100), (false, 80, 20, 20)),
+            ((2000, 2080, 2100), (false, false, 80, 20, 20)),
         ];
-        for ((intended, sent, done), (touched, lateness, from_intended, from_sent)) in table {
+        for ((intended, sent, done), (touched, delayed, lateness, from_intended, from_sent)) in table {
             let [lateness, from_intended, from_sent] =
                 [lateness, from_intended, from_sent].map(Nanos::from_millis);
-            let expected = StallAttribution { lateness, touched, from_intended, from_sent };
+            let expected = StallAttribution { lateness, touched, delayed, from_intended, from_sent };
             let sample = sample(intended, sent, done);
             assert_eq!(excuses.of(&sample), expected, "{intended} {sent} {done}");
             assert_eq!(excuses.touching(&sample).count(), usize::from(touched));
         }
+    }
+
+    #[test]
+    fn many_stalls_do_not_explain_a_hung_service() {
+        // 12 ms twice a second, as on a shared machine.
+        let stalls: Vec<Stall> = (0..20).map(|i| stall(500 * i + 100, 12)).collect();
+        let attribution = StallExclusions::new(&stalls).of(&sample(0, 0, 4_096));
+        assert_eq!(attribution.from_sent, Nanos::from_millis(4_096 - 8 * 12));
+        assert!(attribution.touched && !attribution.delayed);
     }
 
     #[test]
@@ -228,24 +186,5 @@ mod tests {
         at 5.0000 s the generator stalled for 10 ms (the process was stopped): 1 request affected
         … and 2 more stalls, 23 ms in total
         "#);
-    }
-
-    proptest! {
-        /// Checks the definition, millisecond by millisecond.
-        #[test]
-        fn clear_time_is_outside_of_exclusion_windows(
-            spans in prop::collection::vec((0_i64..100, 5_i64..20), 0..6), from in 0_i64..120, length in 1_i64..60,
-        ) {
-            let stalls: Vec<Stall> = spans.iter().map(|(from, length)| stall(*from, *length)).collect();
-            let clear = (from..from + length)
-                .filter(|at| !spans.iter().any(|(from, length)| from <= at && *at < from + 2 * length))
-                .count() as i64;
-            let mut excuses = StallExclusions::new(&stalls);
-            let sample = sample(from, from, from + length);
-            let excuse = excuses.of(&sample);
-            prop_assert_eq!(excuse.from_sent, Nanos::from_millis(clear));
-            prop_assert_eq!(excuse.touched, clear < length);
-            prop_assert_eq!(excuses.touching(&sample).next().is_some(), excuse.touched);
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{environment::RunningEnvironment, observe::http_client};
+use crate::{environment::RunningEnvironment, observe::replica_client};
 
 /// Interval of probes.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -42,7 +42,7 @@ impl Probe {
         let endpoints = up.connections().endpoints.replicas().iter();
         let clients = endpoints.filter_map(|endpoint| {
             let target = endpoint.target();
-            Some((http_client(&up.connections().tls, target.socket()).ok()?, target.base_url()))
+            Some((replica_client(&up.connections().tls, endpoint).ok()?, target.base_url()))
         });
         Self { clients: clients.collect(), calm: None }
     }

@@ -2,13 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::exit::{Exit, Failure};
-use saasbench_record::{
-    manifest::{to_json, write_whole},
-    reader::RecordedRun,
-    sample::Sample,
-    writer::RecordError,
+use crate::{
+    exit::{Exit, Failure},
+    run_store,
 };
+use saasbench_record::{manifest::write_whole, reader::RecordedRun, sample::Sample, writer::RecordError};
 use saasbench_report::{
     html,
     timeline::{self, Timeline},
@@ -71,7 +69,7 @@ fn broken(error: &dyn std::fmt::Display) -> Failure {
 
 fn keep(run: &RecordedRun, report: saasbench_verify::Report, timeline: &Timeline) -> Result<Judged, Failure> {
     let path = run.dir.join("verdict.json");
-    to_json(&report)
+    run_store::verdict_document(&report, &run.dir)
         .and_then(|json| write_whole(&path, &json))
         .map_err(|error| record_failure(&RecordError::write(&path)(error)))?;
     let path = run.dir.join(html::FILE);

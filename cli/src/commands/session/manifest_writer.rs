@@ -9,6 +9,7 @@ use crate::commands::session::abort_monitor::Aborted;
 use crate::output::Output;
 use saasbench_engine::rate_control::RateControlReceiver;
 use saasbench_record::{
+    damage,
     event::Event,
     manifest::{LoadPhase, Manifest, Recorded, State},
     writer::RecordError,
@@ -97,13 +98,15 @@ impl<'a> ManifestWriter<'a> {
         self.write()
     }
 
-    /// Records the run's end.
+    /// Records the run's end, with the checksums of what was written besides the samples.
     pub(super) fn end(mut self, interrupted: bool) -> Result<(), RecordError> {
         self.manifest.state = match (interrupted, self.aborted) {
             (true, _) => State::Interrupted,
             (false, true) => State::Aborted,
             (false, false) => State::Finished,
         };
+        let files = damage::checksums(self.dir).map_err(RecordError::write(self.dir))?;
+        self.manifest.files.extend(files);
         self.write()
     }
 

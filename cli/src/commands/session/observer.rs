@@ -15,11 +15,10 @@ use crate::{
     environment::RunningEnvironment,
     observe::{
         alerts::Followed,
-        http_client,
         observer_log::{ObserverLog, ProbeLog},
         prometheus::Prometheus,
-        rules,
-        scrape::{HttpPages, Scraper, Source},
+        replica_client, rules,
+        scrape::{HttpPages, Pages, PagesOfName, Scraper, Source},
         store, until,
     },
     output::Output,
@@ -249,12 +248,20 @@ fn reached(time: &PlanTime, planned: Nanos) -> Nanos {
 /// How each replica's metrics are fetched.
 fn sources(up: &RunningEnvironment, body_size_limit: u64) -> Result<Vec<Source>, RecordError> {
     let endpoints = up.connections().endpoints.replicas().iter();
-    let sources = endpoints.zip(&up.environment().replicas).map(|(endpoint, replica)| {
-        let target = endpoint.target();
-        let http = http_client(&up.connections().tls, target.socket()).map_err(RecordError::tls)?;
-        let pages = Box::new(HttpPages { http, base_url: target.base_url(), body_size_limit });
-        Ok(Source { replica: replica.clone(), pages })
-    });
+    let sources =
+        endpoints.zip(&up.environment().replicas).enumerate().map(|(index, (endpoint, replica))| {
+            let target = endpoint.target();
+            let http = replica_client(&up.connections().tls, endpoint).map_err(RecordError::tls)?;
+            let pages = HttpPages { http, base_url: target.base_url(), body_size_limit };
+            // Without an address for the run, what is scraped may be another process than what is loaded.
+            let pages: Box<dyn Pages> = match (endpoint.address(), target.socket()) {
+                (None, None) => {
+                    Box::new(PagesOfName { pages, endpoints: Arc::clone(&up.connections().endpoints), index })
+                }
+                _ => Box::new(pages),
+            };
+            Ok(Source { replica: replica.clone(), pages })
+        });
     sources.collect()
 }
 

@@ -49,7 +49,7 @@ impl Signals {
     }
 }
 
-/// The user insists.
+/// Ends the process at the second signal.
 fn end_process() {
     full::restore();
     std::process::exit(Exit::Interrupted as i32);

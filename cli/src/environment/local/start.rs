@@ -62,7 +62,7 @@ pub async fn for_scenario(
         .replicas()
         .map(|(name, url)| {
             let instance = url.trim_start_matches("http://").to_owned();
-            Replica { name: name.to_owned(), url: url.to_owned(), instance }
+            Replica { name: name.to_owned(), url: url.to_owned(), instance, address: None }
         })
         .collect();
     let [prometheus_url, redis_url] =

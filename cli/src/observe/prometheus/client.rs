@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::observe::{
     http_body::{self, BodyError},
-    scrape::describe,
+    http_error::describe,
 };
 use crate::secrets::redactor;
 use saasbench_model::{redact::secrets::Redactor, safe_text};

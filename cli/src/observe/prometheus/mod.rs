@@ -19,6 +19,7 @@ use client::{ApiError, Client};
 use saasbench_engine::clock::RunClock;
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 use saasbench_record::{
+    json_lines::to_line,
     manifest::Replica,
     prometheus::{POSITION, ResponseRecord, newest_scrapes},
     query::ApiRequest,
@@ -27,7 +28,7 @@ use saasbench_record::{
 /// How long a replica may be missing from Prometheus's targets before it counts as missing. A Prometheus that
 /// has just started shows its targets after one scrape interval.
 const UNKNOWN_TARGET: Duration = Duration::from_secs(20);
-/// How long Prometheus may fail to respond before it counts as gone.
+/// How long Prometheus may fail to respond before it counts as unavailable.
 const GONE: Duration = Duration::from_secs(10);
 /// Metrics of redis_exporter about Redis's health.
 const REDIS: [&str; 5] = [
@@ -67,7 +68,7 @@ impl Prometheus {
     }
 
     /// Waits until every replica shows a scrape that started at `since` on the run's clock or later
-    /// (`tolerance` is how far the two clocks may differ), or Prometheus itself is gone, or `within` is over;
+    /// (`tolerance` is how far the two clocks may differ), or Prometheus is unavailable, or `within` is over;
     /// then records how far it has come. Whether that was far enough is judged later, from the record.
     ///
     /// # Errors
@@ -152,8 +153,7 @@ impl Prometheus {
         let seen = error.as_deref().map_or(Ok("responded"), Err);
         self.probes.note(&format!("Prometheus, {query}"), at_ns, self.clock.now(), seen);
         let record = ResponseRecord { at_ns, query, time_unix_s, range_s, answer, error };
-        let mut line = serde_json::to_vec(&record)?;
-        line.push(b'\n');
+        let line = to_line(&record)?;
         OpenOptions::new().create(true).append(true).open(&self.file)?.write_all(&line)?;
         Ok(record.answer)
     }

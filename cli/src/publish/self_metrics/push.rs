@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, page, remote_write};
-use crate::observe::{http_body, prometheus::client::Credentials, scrape::describe};
+use crate::observe::{http_body, http_error::describe, prometheus::client::Credentials};
 use saasbench_model::redact;
 
 /// Timeout of a push.

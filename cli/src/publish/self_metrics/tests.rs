@@ -5,6 +5,7 @@ use saasbench_model::scenario::testing::{SCENARIO, scenario};
 
 use saasbench_record::{
     batch::Batch,
+    checksum::Checksum,
     sample::RequestOutcome,
     stall::{Cause, Stall},
     testing::sample,
@@ -43,9 +44,15 @@ async fn loaded(own: &SelfMetricsServer, samples: &[RequestOutcome]) -> tempfile
     std::fs::create_dir(dir.path().join("samples")).unwrap();
     let scenario = Arc::clone(&own.shared.subject.get().unwrap().scenario);
     let names = vec!["a".to_owned(), "b".to_owned()];
-    let (recorder, sink) = Recorder::start(dir.path().to_owned(), scenario, names, || {}).unwrap();
+    let (recorder, sink) =
+        Recorder::start(dir.path().to_owned(), scenario, names, Checksum::default(), || {}).unwrap();
     let stalled = Arc::new(StallLog::default());
-    stalled.add(&Stall { from_ns: Nanos::ZERO, to_ns: Nanos::from_millis(7), cause: Cause::Machine });
+    stalled.add(&Stall {
+        from_ns: Nanos::ZERO,
+        to_ns: Nanos::from_millis(7),
+        cause: Cause::Machine,
+        drained_ns: None,
+    });
     own.load_begins(Live { tally: recorder.tally(), in_flight: Arc::default(), stalled });
     let mut batch = Batch::default();
     for (i, outcome) in samples.iter().enumerate() {

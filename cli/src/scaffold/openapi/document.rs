@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::write::one_line;
+use super::text::one_line;
 use saasbench_model::scenario::problem::closest;
 
 /// Consecutive references that are followed; more are a cycle.

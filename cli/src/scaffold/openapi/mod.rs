@@ -10,13 +10,15 @@ mod operation;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod text;
 mod write;
 
 use serde_json::Value;
 
 use document::Document;
 pub use document::SpecError;
-use write::{Writer, one_line};
+use text::one_line;
+use write::Writer;
 
 use saasbench_model::redact;
 

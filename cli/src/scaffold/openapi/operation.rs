@@ -9,6 +9,7 @@ use super::{
     document::Document,
     schema::{self, Walk},
 };
+use saasbench_model::scenario::notation;
 
 /// The methods that a step can have, as OpenAPI writes them.
 const METHODS: [&str; 7] = ["post", "get", "head", "options", "put", "patch", "delete"];
@@ -118,6 +119,9 @@ fn read(
     let text = |key: &str| operation.get(key).and_then(Value::as_str).map(str::to_owned);
     let tag = operation.pointer("/tags/0").and_then(Value::as_str).map(str::to_owned);
     let word = path.split('/').find(|word| !word.is_empty() && !word.starts_with('{'));
+    if !has_paired_braces(path) {
+        return Err("the braces in its path are not in pairs around names".to_owned());
+    }
     let (statuses, rejects, responses) = responses(document, operation)?;
     Ok(Operation {
         method,
@@ -131,6 +135,14 @@ fn read(
         responses,
         security: security(document, operation)?,
     })
+}
+
+fn has_paired_braces(path: &str) -> bool {
+    let mut parts = path.split('{');
+    let is_free = |text: &str| !text.contains('}');
+    parts.next().is_none_or(is_free)
+        && parts
+            .all(|part| part.split_once('}').is_some_and(|(name, after)| !name.is_empty() && is_free(after)))
 }
 
 /// The required parameters of a request; those of the operation override those of its path.
@@ -153,6 +165,9 @@ fn parameters(
                 "cookie" => Place::Cookie,
                 other => return Err(format!("parameter {name} stands in `{other}`, which is unknown")),
             };
+            if place == Place::Header && notation::header_name(name).is_err() {
+                return Err(format!("parameter `{name}` is not the name of a header"));
+            }
             let required = place == Place::Path || parameter.get("required") == Some(&Value::Bool(true));
             let known = found.iter().any(|known| known.name == name && known.place == place);
             // OpenAPI ignores these three: body and security define them.

@@ -194,6 +194,47 @@ fn a_name_that_looks_like_a_variable_is_sent_as_it_is() {
     assert_eq!(of(json!({ "properties": { name: { "example": 1 } } })), "{ \"a$${#\" = 1 }");
 }
 
+#[test]
+fn dollars_and_braces_anywhere_are_no_variables() {
+    let get = |parameters: Value| {
+        json!({ "get": { "parameters": parameters, "tags": ["${t}"], "summary": "${s}",
+        "responses": { "200": { "description": "good" } } } })
+    };
+    let named =
+        |place: &str, name: &str| json!([{ "name": name, "in": place, "required": true, "example": "${e}" }]);
+    let form = json!({ "post": {
+        "requestBody": { "content": { "application/x-www-form-urlencoded": { "example": { "f${a}": "${b}" } } } },
+        "responses": { "200": { "description": "good" } } } });
+    for rows in [None, Some("spec.csv")] {
+        let mut paths = String::new();
+        for (path, item) in [
+            ("/a${b}", get(json!([]))),
+            ("/$metadata/$${b}$", get(json!([]))),
+            ("/a{${b}}", get(json!([]))),
+            ("/a${", get(json!([]))),
+            ("/x/{q}", get(named("path", "q"))),
+            ("/query", get(named("query", "q${a}"))),
+            ("/header", get(named("header", "x-q"))),
+            ("/header/odd", get(named("header", "x-${q}"))),
+            ("/cookie", get(named("cookie", "c${a}"))),
+            ("/form", form.clone()),
+        ] {
+            let text = json!({ "openapi": "3.1.0", "paths": { path: item } }).to_string();
+            match scenario(&text, "${spec}.json", "spec", rows) {
+                Ok(draft) => {
+                    valid(&draft);
+                    let told =
+                        |line: &&str| !line.starts_with('#') && line.contains('$') || line.contains("%24");
+                    draft.text.lines().filter(told).for_each(|line| paths += &format!("{line}\n"));
+                    draft.left_out.iter().for_each(|line| paths += &format!("left out: {line}\n"));
+                }
+                Err(error) => paths += &format!("{path}: {error}\n"),
+            }
+        }
+        insta::assert_snapshot!(if rows.is_some() { "dollars_with_rows" } else { "dollars" }, paths);
+    }
+}
+
 /// Schemas of any shape, which refer to each other as they like.
 fn any_schema() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

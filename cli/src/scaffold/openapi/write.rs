@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     links::{Group, Linked, is_tenant},
     operation::{Body, Credential, Operation, Place},
+    text::one_line,
 };
 use crate::scaffold::{
     target::percent_encoded,
@@ -80,10 +81,11 @@ impl Writer {
                 Place::Path => continue,
                 _ => self.filled(linked, &parameter.name, &parameter.example, str::to_owned),
             };
+            let name = escaped(&parameter.name);
             match parameter.place {
-                Place::Query => query.push((parameter.name.clone(), value)),
-                Place::Header => headers.push((parameter.name.clone(), value)),
-                Place::Cookie | Place::Path => cookies.push(format!("{}={value}", parameter.name)),
+                Place::Query => query.push((name, value)),
+                Place::Header => headers.push((name, value)),
+                Place::Cookie | Place::Path => cookies.push(format!("{name}={value}")),
             }
         }
         self.credentials(operation, &mut query, &mut headers, &mut cookies);
@@ -106,14 +108,17 @@ impl Writer {
     }
 
     fn path(&mut self, linked: &Linked) -> String {
-        let literal = |text: &str| percent_encoded(&constant(text));
+        // In an encoded text, nothing starts a variable that would have to be escaped.
+        let literal = |text: &str| percent_encoded(&constant(text).replace("$${", "${"));
         let (mut path, mut rest) = (String::new(), linked.operation.path.as_str());
         while let Some((before, after)) = rest.split_once('{') {
             let (name, behind) = after.split_once('}').unwrap_or((after, ""));
             let parameters = &linked.operation.parameters;
             let parameter = parameters.iter().find(|known| known.place == Place::Path && known.name == name);
             let example = parameter.map_or("", |parameter| parameter.example.as_str());
-            path.push_str(&plain_path(before));
+            // Where `${` stands in a path, it is not the start of a variable.
+            let (before, dollar) = before.strip_suffix('$').map_or((before, ""), |before| (before, "%24"));
+            path.push_str(&(plain_path(before) + dollar));
             path.push_str(&self.filled(linked, name, example, literal));
             rest = behind;
         }
@@ -171,9 +176,11 @@ impl Writer {
                 format!("${{env:{name}}}")
             };
             match credential {
-                Credential::Header(name, variable) => headers.push((name.clone(), secret(variable))),
-                Credential::Query(name, variable) => query.push((name.clone(), secret(variable))),
-                Credential::Cookie(name, variable) => cookies.push(format!("{name}={}", secret(variable))),
+                Credential::Header(name, variable) => headers.push((escaped(name), secret(variable))),
+                Credential::Query(name, variable) => query.push((escaped(name), secret(variable))),
+                Credential::Cookie(name, variable) => {
+                    cookies.push(format!("{}={}", escaped(name), secret(variable)));
+                }
                 // A request has one authorization.
                 Credential::Bearer(_) | Credential::Basic(_) if has_auth => {}
                 Credential::Bearer(variable) => {
@@ -203,10 +210,11 @@ impl Writer {
                         None if is_tenant(name) => "${tenant}".to_owned(),
                         None => value.clone(),
                     };
-                    (name.as_str(), value)
+                    (escaped(name), value)
                 });
-                let fields: Vec<(&str, String)> = fields.collect();
-                format!("form = {}\n", table(fields.iter().map(|(name, value)| (*name, value.as_str()))))
+                let fields: Vec<(String, String)> = fields.collect();
+                let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                format!("form = {}\n", table(fields))
             }
             Body::Text(kind, text) => {
                 headers.push(("content-type".to_owned(), kind.clone()));
@@ -297,13 +305,19 @@ fn identifier(text: &str) -> String {
     if is_good { name } else { format!("_{name}") }
 }
 
+/// A name in a template: it is part of it, and holds no variables.
+fn escaped(name: &str) -> String {
+    name.replace("${", "$${")
+}
+
 /// A value that is the same for all: one of a schema may count requests and users.
 fn constant(text: &str) -> String {
     text.replace("${n}", "1").replace("${user}", "1")
 }
 
-/// A description's path in the notation of a step: braces are kept.
+/// A description's path in the notation of a step: braces are kept, but `${` would start a variable.
 fn plain_path(path: &str) -> String {
+    let path = path.replace("${", "%24{");
     let plain = |c: char| c.is_ascii_graphic() && !"?#\"<>\\^`|".contains(c);
     path.chars().map(|c| if plain(c) { c.to_string() } else { percent_encoded(&c.to_string()) }).collect()
 }
@@ -321,20 +335,11 @@ fn filled_json(linked: &Linked, value: &Value) -> Value {
                     (None, Value::String(_)) if is_tenant(name) => Value::String("${tenant}".to_owned()),
                     _ => filled_json(linked, value),
                 };
-                // A name is part of the template, too.
-                (name.replace("${", "$${"), filled)
+                (escaped(name), filled)
             };
             Value::Object(fields.iter().filter(|(_, value)| !value.is_null()).map(field).collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(|item| filled_json(linked, item)).collect()),
         other => other.clone(),
     }
-}
-
-/// A text without line breaks and other controls.
-pub(super) fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_control() || c == ' ')
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
 }

@@ -150,6 +150,11 @@ impl Running {
         self.process.signal(signal);
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.ended().is_some()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
@@ -206,8 +211,15 @@ impl Ended {
 pub(crate) struct Report(pub(crate) Value);
 
 impl Report {
+    /// Without the checksums of a report that is kept beside a record.
     pub(crate) fn parse(text: &str) -> Self {
-        Self(serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}")))
+        let mut report: Value =
+            serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
+        if let Some(fields) = report.as_object_mut() {
+            fields.remove("checksum");
+            fields.remove("manifest_sha256");
+        }
+        Self(report)
     }
 
     pub(crate) fn outcome(&self) -> &str {

@@ -33,12 +33,13 @@ impl Endpoints {
         let Some(endpoint) = self.replicas.get_mut(replica) else { return Err(DialError::NoReplica) };
         let reaching = async {
             let addresses = endpoint.look_up(resolver).await?;
-            let stream = connect(endpoint, &addresses, &self.sources, 0).await?;
+            let (stream, address) = connect(endpoint, &addresses, &self.sources, 0).await?;
             endpoint.protocol = endpoint.spoken(stream.alpn())?;
             if let Some(tls) = &mut endpoint.tls {
                 tls.config = tls::offering(&tls.config, alpn(endpoint.protocol));
             }
-            endpoint.addresses = if self.dns == Dns::PerRun { addresses } else { Vec::new() };
+            // Another address may be another process, whose metrics nobody scrapes.
+            endpoint.address = address.filter(|_| self.dns == Dns::PerRun);
             Ok(stream)
         };
         let timeout = DialError::Timeout(within.into());
@@ -80,9 +81,9 @@ impl<R: Resolve> Dialer<R> {
                 looked_up = endpoint.look_up(&self.resolver).await?;
                 &looked_up
             } else {
-                &endpoint.addresses
+                endpoint.address.as_slice()
             };
-            let stream = connect(endpoint, addresses, &self.endpoints.sources, turn).await?;
+            let (stream, _) = connect(endpoint, addresses, &self.endpoints.sources, turn).await?;
             match endpoint.spoken(stream.alpn())? {
                 spoken if spoken == endpoint.protocol() => Ok(stream),
                 Protocol::Http11 | Protocol::Http2 => {
@@ -99,22 +100,23 @@ impl<R: Resolve> Dialer<R> {
 }
 
 /// Connects to one of `addresses` (or to the endpoint's socket), starting with the one whose turn it is; if
-/// one rejects, the next is tried.
+/// one rejects, the next is tried. Returns the address as well.
 pub(super) async fn connect(
     endpoint: &Endpoint,
     addresses: &[SocketAddr],
     sources: &Sources,
     turn: usize,
-) -> Result<Stream, DialError> {
+) -> Result<(Stream, Option<SocketAddr>), DialError> {
     if let Some(path) = endpoint.target.socket() {
-        return UnixStream::connect(path).await.map(Stream::Unix).map_err(rejected);
+        let stream = UnixStream::connect(path).await.map_err(rejected)?;
+        return Ok((Stream::Unix(stream), None));
     }
     let mut last = DialError::NoAddress;
     for attempt in 0..addresses.len() {
         let Some(&address) = addresses.get(turn.wrapping_add(attempt) % addresses.len()) else { continue };
         // Over time, every pair of remote and local address is used.
         match connect_tcp(address, sources, turn / addresses.len()).await {
-            Ok(stream) => return encrypt(endpoint, stream).await,
+            Ok(stream) => return Ok((encrypt(endpoint, stream).await?, Some(address))),
             Err(error) => last = error,
         }
     }

@@ -2,9 +2,10 @@
 //! version.
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -37,12 +38,15 @@ pub struct Endpoints {
 #[derive(Debug)]
 pub struct Endpoint {
     pub(super) target: Target,
-    /// Empty if they are looked up for every connection, and for unix sockets.
-    pub(super) addresses: Vec<SocketAddr>,
+    /// The one that accepted the first connection. `None` if the name is looked up for every connection, and
+    /// for unix sockets.
+    pub(super) address: Option<SocketAddr>,
     pub(super) tls: Option<Tls>,
     version: Version,
     pub(super) protocol: Protocol,
     dialled: Dialled,
+    /// All addresses that its name had when it was looked up for a connection.
+    looked_up: Mutex<BTreeSet<SocketAddr>>,
 }
 
 /// Counts of the connections to a replica that were opened in a run.
@@ -158,7 +162,8 @@ impl Endpoint {
             _ => None,
         };
         let dialled = Dialled::default();
-        Ok(Self { target, addresses: Vec::new(), tls, version, protocol, dialled })
+        let looked_up = Mutex::default();
+        Ok(Self { target, address: None, tls, version, protocol, dialled, looked_up })
     }
 
     /// Where it is and how it is addressed.
@@ -166,9 +171,10 @@ impl Endpoint {
         &self.target
     }
 
-    /// Its addresses; empty if they are looked up for every connection, and for a unix socket.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// Its address for the whole run; `None` if its name is looked up for every connection, and for a unix
+    /// socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// Counts of the connections to it.
@@ -184,11 +190,23 @@ impl Endpoint {
     /// Its addresses, looked up now; none for a unix socket.
     pub(super) async fn look_up(&self, resolver: &impl Resolve) -> Result<Vec<SocketAddr>, DialError> {
         let Place::Tcp { host, port } = &self.target.place else { return Ok(Vec::new()) };
+        if let Some(address) = self.target.address {
+            return Ok(vec![address]);
+        }
         if let Ok(address) = host.parse() {
             return Ok(vec![SocketAddr::new(address, *port)]);
         }
         let found = resolver.resolve(host, *port).await.map_err(DialError::Unresolved)?;
-        if found.is_empty() { Err(DialError::NoAddress) } else { Ok(found) }
+        if found.is_empty() {
+            return Err(DialError::NoAddress);
+        }
+        self.looked_up.lock().unwrap_or_else(PoisonError::into_inner).extend(&found);
+        Ok(found)
+    }
+
+    /// All addresses that its name had so far; empty if it is an address itself.
+    pub fn looked_up(&self) -> Vec<SocketAddr> {
+        self.looked_up.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
     }
 
     /// The version of HTTP on a connection for which ALPN `agreed` on this protocol.

@@ -1,6 +1,9 @@
 //! Parses a replica's base URL: `http://host:port/prefix`, `https://…`, or `unix:/path/to.sock:/prefix`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use url::Url;
 
@@ -9,6 +12,8 @@ use url::Url;
 pub struct Target {
     /// Where it listens.
     pub place: Place,
+    /// The address to use, where the host's name has several.
+    pub address: Option<SocketAddr>,
     /// Whether it uses TLS.
     pub tls: bool,
     /// Value of the field `host`: host and port, without the scheme's default port; `localhost` for unix
@@ -96,7 +101,7 @@ impl Target {
         let host = written.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = url.port_or_known_default().filter(|port| *port != 0).ok_or(TargetError::NoPort)?;
         let prefix = url.path().trim_end_matches('/').to_owned();
-        Ok(Self { place: Place::Tcp { host, port }, tls, authority, prefix })
+        Ok(Self { place: Place::Tcp { host, port }, address: None, tls, authority, prefix })
     }
 
     fn parse_unix(rest: &str) -> Result<Self, TargetError> {
@@ -110,6 +115,7 @@ impl Target {
         }
         Ok(Self {
             place: Place::Unix(PathBuf::from(path)),
+            address: None,
             tls: false,
             authority: "localhost".to_owned(),
             prefix: prefix.trim_end_matches('/').to_owned(),

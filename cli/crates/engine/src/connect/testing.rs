@@ -116,7 +116,7 @@ pub(crate) fn direct(address: SocketAddr) -> Dialer {
     let targets = vec![Target::parse(&format!("http://{address}")).unwrap()];
     let tls = config(Trust::None).unwrap();
     let mut endpoints = Endpoints::new(targets, &Http::default(), Nanos::from_secs(10), &tls).unwrap();
-    endpoints.replicas[0].addresses = vec![address];
+    endpoints.replicas[0].address = Some(address);
     Dialer::new(Arc::new(endpoints), System, 0)
 }
 

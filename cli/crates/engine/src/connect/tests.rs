@@ -237,10 +237,23 @@ async fn accepted(listener: &TcpListener) -> bool {
 }
 
 #[tokio::test(flavor = "local")]
-async fn all_addresses_are_used_in_turn_and_the_next_one_where_one_rejects() {
+async fn a_run_keeps_the_first_address_that_accepts() {
+    let ((_first, one), (_second, two)) = (listen("127.0.0.1").await, listen("127.0.0.1").await);
+    let names = Names::of(&[closed_port().await, two, one]);
+    let dialer = dialer("http://service.test", &Http::default(), Trust::None, names).await.unwrap();
+    for _ in 0..3 {
+        let Stream::Tcp(client) = dialer.dial(0).await.unwrap() else { panic!("not TCP") };
+        assert_eq!(client.peer_addr().unwrap(), two);
+    }
+    assert_eq!(names.asked.get(), 1);
+}
+
+#[tokio::test(flavor = "local")]
+async fn per_connection_all_addresses_are_used_in_turn_and_the_next_one_where_one_rejects() {
     let ((first, one), (second, two)) = (listen("127.0.0.1").await, listen("127.0.0.1").await);
     let names = Names::of(&[one, closed_port().await, two]);
-    let dialer = dialer("http://service.test", &Http::default(), Trust::None, names).await.unwrap();
+    let http = Http { dns: Dns::PerConnection, ..Http::default() };
+    let dialer = dialer("http://service.test", &http, Trust::None, names).await.unwrap();
     assert!(accepted(&first).await, "the attempt");
     let mut seen = Vec::new();
     for _ in 0..6 {

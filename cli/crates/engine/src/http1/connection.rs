@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::io::poll_read_buf;
 
 use super::decoder::{Decoder, EndedEarly, Malformed};
-use crate::{clock::RunClock, exchange::Exchange};
+use crate::{clock::RunClock, connect::number, exchange::Exchange};
 
 /// Scratch for one read.
 const READ_CAPACITY: usize = 16 << 10;
@@ -24,6 +24,7 @@ const READ_CAPACITY: usize = 16 << 10;
 #[derive(Debug)]
 pub struct Connection<S> {
     stream: S,
+    number: u32,
 }
 
 /// Why an exchange has no response.
@@ -49,7 +50,12 @@ pub enum After {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A connection over a connected stream.
     pub fn new(stream: S) -> Self {
-        Self { stream }
+        Self { stream, number: number::next() }
+    }
+
+    /// Its number, unique within the process.
+    pub fn number(&self) -> u32 {
+        self.number
     }
 
     /// Whether it is idle and usable: not if the server has closed it, or has sent bytes without a request.

@@ -1,7 +1,7 @@
 //! The transport of HTTP/1.1: each user has a connection of its own to each replica, opened when it is first
 //! needed.
 
-use std::{rc::Rc, time::Duration};
+use std::{pin::pin, rc::Rc};
 
 use tokio::time::Instant;
 
@@ -17,15 +17,15 @@ use crate::{
         stream::Stream,
     },
     exchange::{Exchange, SendError, Transport},
+    self_monitor::response_timeout::ResponseTimeout,
 };
-use saasbench_model::units::Nanos;
 use saasbench_record::sample::{NoResponseReason, NotSentReason};
 
 /// Sends requests by HTTP/1.1.
 #[derive(Debug)]
 pub struct Http1<R = System> {
     dialer: Rc<Dialer<R>>,
-    timeout: Nanos,
+    timeout: ResponseTimeout,
     clock: RunClock,
 }
 
@@ -39,8 +39,8 @@ pub struct UserConnections {
 
 impl<R: Resolve> Http1<R> {
     /// Uses connections of `dialer`; a request may take `timeout`, connecting included.
-    pub fn new(dialer: Rc<Dialer<R>>, timeout: Duration, clock: RunClock) -> Self {
-        Self { dialer, timeout: timeout.into(), clock }
+    pub fn new(dialer: Rc<Dialer<R>>, timeout: ResponseTimeout, clock: RunClock) -> Self {
+        Self { dialer, timeout, clock }
     }
 
     /// A new connection, or the end of the attempt.
@@ -93,8 +93,9 @@ impl<R: Resolve> Transport for Http1<R> {
         connections: &mut UserConnections,
         exchange: &mut Exchange,
     ) -> Result<(), SendError> {
-        exchange.sent = self.clock.now();
-        let at = self.clock.instant(exchange.sent + self.timeout);
+        let sent = self.clock.now();
+        (exchange.sent, exchange.connection) = (sent, 0);
+        let at = self.timeout.deadline(sent);
         let replica = exchange.request.replica;
         let mut kept = connections.idle.get_mut(replica).and_then(Option::take);
         if let Some(connection) = &mut kept
@@ -108,7 +109,14 @@ impl<R: Resolve> Transport for Http1<R> {
                 Some(connection) => connection,
                 None => self.connect(&mut connections.deadline, at, replica).await?,
             };
-            let outcome = connections.deadline.limit(at, connection.exchange(exchange, &self.clock)).await;
+            exchange.connection = connection.number();
+            let outcome = {
+                let mut exchanging = pin!(connection.exchange(exchange, &self.clock));
+                match connections.deadline.limit(at, exchanging.as_mut()).await {
+                    None => self.timeout.beyond(sent, exchanging).await,
+                    done => done,
+                }
+            };
             return match outcome {
                 Some(Ok(after)) => {
                     if let (After::Reuse, Some(place)) = (after, connections.idle.get_mut(replica)) {
@@ -119,7 +127,7 @@ impl<R: Resolve> Transport for Http1<R> {
                 // Not a byte was sent, and a connection that was closed while idle is not a failure of the
                 // replica.
                 Some(Err(Failure::Unsent)) if !is_new => {
-                    is_new = true;
+                    (is_new, exchange.connection) = (true, 0);
                     continue;
                 }
                 Some(Err(Failure::Unsent)) => Err(SendError::NotSent(NotSentReason::ConnectFailed)),

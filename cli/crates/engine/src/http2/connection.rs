@@ -9,7 +9,10 @@ use h2::{
 };
 use tokio::sync::Semaphore;
 
-use crate::{connect::stream::Stream, http1::decoder::HEAD_LIMIT};
+use crate::{
+    connect::{number, stream::Stream},
+    http1::decoder::HEAD_LIMIT,
+};
 
 /// Flow control window per response: large enough, because nothing is left unread for long.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -20,6 +23,7 @@ const CONNECTION_WINDOW: u32 = 1 << 24;
 #[derive(Debug)]
 pub(super) struct Connection {
     handle: SendRequest<Bytes>,
+    number: u32,
     /// Streams that may still be opened; closed when no more can be.
     free: Semaphore,
     /// Number of all streams, including open ones.
@@ -46,7 +50,8 @@ impl Connection {
             .handshake(stream)
             .await?;
         let mut pings = driver.ping_pong();
-        let connection = Rc::new(Self { handle, free: Semaphore::new(0), all: Cell::new(0) });
+        let connection =
+            Rc::new(Self { handle, number: number::next(), free: Semaphore::new(0), all: Cell::new(0) });
         let weak = Rc::downgrade(&connection);
         tokio::task::spawn_local(async move {
             // Its streams receive the error that it ended with.
@@ -90,6 +95,11 @@ impl Connection {
 }
 
 impl Slot {
+    /// Number of its connection, unique within the process.
+    pub(super) fn connection_number(&self) -> u32 {
+        self.connection.number
+    }
+
     /// Opens a stream and sends a request's head on it; `None` if the connection accepts no more, and nothing
     /// was sent.
     pub(super) fn send(

@@ -8,7 +8,7 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, pin::pin, rc::Rc};
 
 use bytes::Bytes;
 use tokio::{
@@ -27,9 +27,9 @@ use super::{
         stream::Stream,
     },
     exchange::{Exchange, SendError, Transport},
+    self_monitor::response_timeout::ResponseTimeout,
 };
 use crate::clock::RunClock;
-use saasbench_model::units::Nanos;
 use saasbench_record::sample::{NoResponseReason, NotSentReason};
 
 /// Sends requests by HTTP/2.
@@ -37,7 +37,7 @@ use saasbench_record::sample::{NoResponseReason, NotSentReason};
 pub struct Http2<R = System> {
     dialer: Rc<Dialer<R>>,
     replicas: Vec<Shared>,
-    timeout: Nanos,
+    timeout: ResponseTimeout,
     clock: RunClock,
 }
 
@@ -104,9 +104,9 @@ impl Failure {
 
 impl<R: Resolve> Http2<R> {
     /// Uses connections of `dialer`; a request may take `timeout`, connecting included.
-    pub fn new(dialer: Rc<Dialer<R>>, timeout: Duration, clock: RunClock) -> Self {
+    pub fn new(dialer: Rc<Dialer<R>>, timeout: ResponseTimeout, clock: RunClock) -> Self {
         let replicas = dialer.endpoints().replicas().iter().map(|_| Shared::default()).collect();
-        Self { dialer, replicas, timeout: timeout.into(), clock }
+        Self { dialer, replicas, timeout, clock }
     }
 
     /// The connection to a replica; a new one if none is usable.
@@ -170,8 +170,9 @@ impl<R: Resolve> Transport for Http2<R> {
     fn connect_user(&self) {}
 
     async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
-        exchange.sent = self.clock.now();
-        let at = self.clock.instant(exchange.sent + self.timeout);
+        let sent = self.clock.now();
+        (exchange.sent, exchange.connection) = (sent, 0);
+        let at = self.timeout.deadline(sent);
         let replica = exchange.request.replica;
         let scheme = match self.dialer.endpoints().replicas().get(replica) {
             Some(endpoint) => endpoint.target().scheme(),
@@ -183,19 +184,26 @@ impl<R: Resolve> Transport for Http2<R> {
         loop {
             let slot = timeout_at(at, self.slot(replica)).await;
             let slot = slot.unwrap_or(Err(NotSentReason::ConnectTimeout)).map_err(SendError::NotSent)?;
-            let outcome = timeout_at(at, self.exchange(&slot, head.clone(), exchange)).await;
+            exchange.connection = slot.connection_number();
+            let outcome = {
+                let mut exchanging = pin!(self.exchange(&slot, head.clone(), exchange));
+                match timeout_at(at, exchanging.as_mut()).await {
+                    Ok(done) => Some(done),
+                    Err(_) => self.timeout.beyond(sent, exchanging).await,
+                }
+            };
             return match outcome {
-                Ok(Ok(())) => Ok(()),
+                Some(Ok(())) => Ok(()),
                 // Not a byte was sent, and the next attempt opens a new connection.
-                Ok(Err(Failure::Unsent)) if again => {
+                Some(Err(Failure::Unsent)) if again => {
                     again = false;
                     continue;
                 }
-                Ok(Err(Failure::Unsent)) => Err(SendError::NotSent(NotSentReason::ConnectFailed)),
-                Ok(Err(Failure::Rejected)) => Err(SendError::NotSent(NotSentReason::StreamRejected)),
-                Ok(Err(Failure::Lost)) => Err(SendError::NoResponse(NoResponseReason::ConnectionLost)),
-                Ok(Err(Failure::Malformed)) => Err(SendError::NoResponse(NoResponseReason::Malformed)),
-                Err(_) => Err(SendError::NoResponse(NoResponseReason::Timeout)),
+                Some(Err(Failure::Unsent)) => Err(SendError::NotSent(NotSentReason::ConnectFailed)),
+                Some(Err(Failure::Rejected)) => Err(SendError::NotSent(NotSentReason::StreamRejected)),
+                Some(Err(Failure::Lost)) => Err(SendError::NoResponse(NoResponseReason::ConnectionLost)),
+                Some(Err(Failure::Malformed)) => Err(SendError::NoResponse(NoResponseReason::Malformed)),
+                None => Err(SendError::NoResponse(NoResponseReason::Timeout)),
             };
         }
     }

@@ -15,6 +15,7 @@ use crate::connect::{
     tls::Trust,
 };
 use saasbench_model::scenario::http::{Http, Version};
+use saasbench_model::units::Nanos;
 use saasbench_record::sample::LimiterHeaders;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,7 +27,9 @@ async fn client(listener: &TcpListener) -> Rc<Http2> {
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     let dialer = dialer(&url, &http, Trust::None, System).await.unwrap();
     listener.accept().await.unwrap();
-    Rc::new(Http2::new(Rc::new(dialer), TIMEOUT, RunClock::start()))
+    let clock = RunClock::start();
+    let timeout = ResponseTimeout::new(TIMEOUT.into(), clock);
+    Rc::new(Http2::new(Rc::new(dialer), timeout, clock))
 }
 
 /// An exchange with a request, as rendered for HTTP/1.1; its response is kept.

@@ -5,6 +5,7 @@
 //! show the cause.
 
 use std::{
+    collections::VecDeque,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::Path,
@@ -30,6 +31,7 @@ use crate::clock::RunClock;
 use crate::self_monitor::stall_log::StallLog;
 use saasbench_model::units::Nanos;
 use saasbench_record::{
+    json_lines::to_line,
     self_monitor::{DIRECTORY, STALLS, USAGE},
     stall::{Cause, SHORTEST, Stall},
     usage::Usage,
@@ -99,11 +101,14 @@ fn watch(
     let zero = monotonic() - clock.now();
     let mut last = LastTick { at: clock.now(), account: account() };
     let mut next_usage = last.at;
+    let mut backlog = Backlog::default();
+    // So that a record shows whether stalls were lost from it.
+    let mut written = 0;
     while !stop.load(Ordering::Relaxed) {
         if last.at >= next_usage {
             // Fails if no file descriptor is left, which the record of samples shows.
             if let Ok(sampled) = sample(clock, in_flight) {
-                write_line(&mut usage, &sampled)?;
+                write_line(&mut usage, &Usage { stalls: written, ..sampled })?;
             }
             next_usage = last.at + USAGE_INTERVAL;
         }
@@ -115,13 +120,21 @@ fn watch(
         }
         // Read before the clock, so that a stall in between belongs to the next tick.
         let at_wake = account();
+        let level = in_flight.total();
         if let Some(stall) = last.tick(clock.now(), slept, at_wake, account) {
             stall_log.add(&stall);
+            write_line(&mut stalls, &stall)?;
+            written += 1;
+            backlog.begin(stall);
+        }
+        for stall in backlog.tick(last.at, level) {
+            stall_log.complete(&stall);
             write_line(&mut stalls, &stall)?;
         }
         stall_log.complete_until(last.at);
     }
-    sample(clock, in_flight).map_or(Ok(()), |sampled| write_line(&mut usage, &sampled))
+    let sampled = sample(clock, in_flight);
+    sampled.map_or(Ok(()), |sampled| write_line(&mut usage, &Usage { stalls: written, ..sampled }))
 }
 
 /// The generator's CPU time and requests in flight.
@@ -129,6 +142,45 @@ fn sample(clock: RunClock, in_flight: &InFlight) -> io::Result<Usage> {
     let (at, count) = (clock.now(), in_flight.total());
     let count = (clock.now() - at <= MOMENT).then_some(count);
     usage::read(at, count)
+}
+
+/// Follows the requests in flight, to know when what became due during a stall has been worked off.
+#[derive(Debug, Default)]
+struct Backlog {
+    /// The numbers in flight at the last ticks, the latest last.
+    levels: VecDeque<u32>,
+    /// Stalls whose backlog remains, each with the number in flight before it.
+    open: Vec<(Stall, u32)>,
+}
+
+impl Backlog {
+    /// Ticks over which the number in flight before a stall is taken: of a number that changes all the time,
+    /// the lowest is the one to which a backlog must have drained.
+    const TICKS: usize = 3;
+
+    /// A stall ended.
+    fn begin(&mut self, stall: Stall) {
+        self.open.push((stall, self.levels.iter().copied().min().unwrap_or(0)));
+    }
+
+    /// At an instant `level` requests are in flight: returns the stalls whose backlog has drained, or remains
+    /// for longer than it can be the stall's.
+    fn tick(&mut self, at: Nanos, level: u32) -> Vec<Stall> {
+        let mut drained = Vec::new();
+        self.open.retain(|(stall, before)| {
+            let is_over = level <= *before && at > stall.to_ns;
+            if is_over || at >= stall.delays_until() {
+                drained.push(Stall { drained_ns: Some(at), ..*stall });
+                return false;
+            }
+            true
+        });
+        self.levels.push_back(level);
+        if self.levels.len() > Self::TICKS {
+            self.levels.pop_front();
+        }
+        drained
+    }
 }
 
 /// When the meter last ran, and the scheduler's statistics then.
@@ -158,7 +210,7 @@ impl LastTick {
             None => Cause::Unknown,
             Some((before, after)) => cause(gap, slept, before, after),
         };
-        Some(Stall { from_ns: before.at, to_ns: now, cause })
+        Some(Stall { from_ns: before.at, to_ns: now, cause, drained_ns: None })
     }
 }
 
@@ -185,9 +237,7 @@ fn read_account(file: &File) -> Option<SchedStat> {
 }
 
 fn write_line(file: &mut File, value: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
-    file.write_all(&line)
+    file.write_all(&to_line(value)?)
 }
 
 fn monotonic() -> Nanos {
@@ -226,10 +276,36 @@ mod tests {
         for (gap, slept, after, cause) in table {
             let mut last = LastTick { at: Nanos::from_millis(100), account: account(0, 0) };
             let now = Nanos::from_millis(100 + gap);
-            let stall = cause.map(|cause| Stall { from_ns: Nanos::from_millis(100), to_ns: now, cause });
+            let stall = cause.map(|cause| Stall {
+                from_ns: Nanos::from_millis(100),
+                to_ns: now,
+                cause,
+                drained_ns: None,
+            });
             assert_eq!(last.tick(now, slept, account(0, 0), || after), stall, "{gap} ms, {slept}, {after:?}");
             assert_eq!(last.tick(now + TICK, true, after, || after), None, "a stall is reported once");
         }
+    }
+
+    #[test]
+    fn a_backlog_has_drained_at_the_level_before_the_stall() {
+        let ms = Nanos::from_millis;
+        let stall = Stall { from_ns: ms(10), to_ns: ms(20), cause: Cause::Stopped, drained_ns: None };
+        let mut backlog = Backlog::default();
+        for (at, level) in [(7, 9), (8, 3), (9, 4), (10, 5)] {
+            assert_eq!(backlog.tick(ms(at), level), []);
+        }
+        backlog.begin(stall);
+        // The responses that arrived meanwhile are read only now.
+        for (at, level) in [(20, 0), (21, 8), (22, 4)] {
+            assert_eq!(backlog.tick(ms(at), level), []);
+        }
+        assert_eq!(backlog.tick(ms(23), 3), [Stall { drained_ns: Some(ms(23)), ..stall }]);
+        assert_eq!(backlog.tick(ms(24), 3), []);
+        // What remains for ten times as long is not the stall's.
+        backlog.begin(stall);
+        assert_eq!(backlog.tick(ms(119), 50), []);
+        assert_eq!(backlog.tick(ms(120), 50), [Stall { drained_ns: Some(ms(120)), ..stall }]);
     }
 
     #[test]

@@ -7,5 +7,6 @@
 pub mod hiccup;
 pub mod in_flight;
 pub mod machine;
+pub mod response_timeout;
 pub mod stall_log;
 pub mod usage;

@@ -35,6 +35,14 @@ impl StallLog {
         Nanos(self.until.load(Ordering::Acquire))
     }
 
+    /// Replaces a stall by what is known of it now.
+    pub fn complete(&self, stall: &Stall) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = all.iter_mut().rev().find(|known| known.from_ns == stall.from_ns) {
+            *known = *stall;
+        }
+    }
+
     /// Calls `read` with all stalls, in order, while holding the lock.
     pub fn all<T>(&self, read: impl FnOnce(&[Stall]) -> T) -> T {
         read(&self.all.lock().unwrap_or_else(PoisonError::into_inner))

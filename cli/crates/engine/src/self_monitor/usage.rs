@@ -52,7 +52,7 @@ pub fn read(at_ns: Nanos, in_flight: Option<u32>) -> io::Result<Usage> {
         sum.waited_ns = sum.waited_ns + stat.time.waited_ns;
     }
     let cpu_ns = Nanos::from_secs(spent.tv_sec) + Nanos(spent.tv_nsec);
-    Ok(Usage { at_ns, cpu_ns, memory_bytes: memory(), in_flight, threads })
+    Ok(Usage { at_ns, cpu_ns, memory_bytes: memory(), in_flight, stalls: 0, threads })
 }
 
 /// The resident set in bytes, from the pages in `/proc/self/statm`; 0 if that cannot be read.

@@ -21,7 +21,7 @@ pub struct Finding {
     pub line: usize,
     /// Column, from 1, in characters.
     pub column: usize,
-    /// How grave it is.
+    /// Its severity.
     pub severity: Severity,
     /// The violated rule.
     pub rule: Rule,

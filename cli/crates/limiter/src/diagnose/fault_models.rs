@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Key;
-use crate::{Decision, HistoryContext, Promise, Request, Tolerance, simulate::Random};
+use crate::{Decision, HistoryContext, OtherLimits, Promise, Request, Tolerance, simulate::Random};
 use saasbench_model::{
     scenario::{Algorithm, Anchor, Estimate},
     units::{Nanos, Quota},
@@ -18,6 +18,8 @@ const LENGTH: i64 = 10 * SECOND;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Fault {
     PerReplica,
+    /// This many processes behind one address, with this many connections of each tenant.
+    PerProcess(u64, u64),
     NotEnforced,
     OffByOne(i64),
     /// Uses this window instead.
@@ -204,12 +206,19 @@ pub(super) fn simulate(mistake: Fault, promises: &[Promise], traffic: Traffic, r
             let act = if let Fault::Race(delay) = mistake { delay } else { 0 };
             let done = decided + act + exponential(traffic.latency, random);
             let replica = (random.draw() % 2) as u16;
+            let (replica, connection) = match mistake {
+                Fault::PerProcess(_, connections) => {
+                    (0, 1 + tenant as u32 * 1_000 + (random.draw() % connections) as u32)
+                }
+                _ => (replica, 1 + tenant as u32 * 1_000 + u32::from(replica) * 10 + number as u32 % 3),
+            };
             let request = Request {
                 id: number as u64 * 2 + tenant as u64,
                 sent: Nanos(sent),
                 done: Nanos(done),
                 decision: Decision::Rejected,
                 replica,
+                connection,
             };
             events.push((decided, false, tenant, history.len()));
             history.push(request);
@@ -220,10 +229,10 @@ pub(super) fn simulate(mistake: Fault, promises: &[Promise], traffic: Traffic, r
     while let Some((now, acts, tenant, index)) = events.pop() {
         let request: &mut Request = &mut histories[tenant][index];
         if acts {
-            limiter.count(tenant, request.replica).take(now);
+            limiter.count(tenant, request).take(now);
             continue;
         }
-        if limiter.admits(now, tenant, request.replica, random) {
+        if limiter.admits(now, tenant, request, random) {
             request.decision = Decision::Admitted;
             if let Fault::Race(delay) = mistake {
                 let act = (now + delay, true, tenant, index);
@@ -241,7 +250,7 @@ pub(super) fn simulate(mistake: Fault, promises: &[Promise], traffic: Traffic, r
         tolerance: Tolerance { offset: Nanos(MS), drift: 0.0 },
         resolution: Nanos(MS),
         unix_zero: Nanos(zero),
-        other_limits: false,
+        other_limits: OtherLimits::None,
     };
     Run { histories, promises: promises.to_vec(), context }
 }
@@ -253,8 +262,8 @@ fn exponential(mean: f64, random: &mut Random) -> i64 {
 /// The faulty limiter of all keys.
 struct Limiter {
     mistake: Fault,
-    /// Per tenant and replica; may be shared.
-    counts: Vec<[Count; 2]>,
+    /// Per tenant and replica or process; may be shared.
+    counts: Vec<Vec<Count>>,
     promises: Vec<Promise>,
     would_admit: u64,
 }
@@ -262,23 +271,28 @@ struct Limiter {
 impl Limiter {
     fn new(mistake: Fault, promises: &[Promise], zero: i64) -> Self {
         let kept: Vec<Promise> = promises.iter().map(|promise| kept(*promise, mistake)).collect();
-        let count = |promise: &Promise| [Count::new(*promise, zero), Count::new(*promise, zero)];
+        let places = if let Fault::PerProcess(processes, _) = mistake { processes as usize } else { 2 };
+        let count = |promise: &Promise| vec![Count::new(*promise, zero); places];
         Self { mistake, counts: kept.iter().map(count).collect(), promises: kept, would_admit: 0 }
     }
 
-    fn count(&mut self, tenant: usize, replica: u16) -> &mut Count {
+    fn count(&mut self, tenant: usize, request: &Request) -> &mut Count {
         let tenant = if self.mistake == Fault::SharedKey { 0 } else { tenant };
-        let replica = if self.mistake == Fault::PerReplica { usize::from(replica) } else { 0 };
-        &mut self.counts[tenant][replica]
+        let place = match self.mistake {
+            Fault::PerReplica => usize::from(request.replica),
+            Fault::PerProcess(processes, _) => request.connection as usize % processes as usize,
+            _ => 0,
+        };
+        &mut self.counts[tenant][place]
     }
 
-    fn admits(&mut self, now: i64, tenant: usize, replica: u16, random: &mut Random) -> bool {
+    fn admits(&mut self, now: i64, tenant: usize, request: &Request, random: &mut Random) -> bool {
         let mistake = self.mistake;
         let promise = self.promises[tenant];
-        let count = self.count(tenant, replica);
+        let count = self.count(tenant, request);
         count.promise = promise;
         let now = match mistake {
-            Fault::Skew(apart) if replica == 1 => now + apart,
+            Fault::Skew(apart) if request.replica == 1 => now + apart,
             Fault::NotEnforced => return true,
             Fault::Random => return random.chance(0.3),
             Fault::FailsOpen(from, to) if (from..to).contains(&now) => return true,
@@ -292,7 +306,7 @@ impl Limiter {
             self.would_admit += 1;
             admitted = !self.would_admit.is_multiple_of(every);
         }
-        let count = self.count(tenant, replica);
+        let count = self.count(tenant, request);
         match mistake {
             Fault::Race(_) => {}
             Fault::CountsRejections => count.take(now),

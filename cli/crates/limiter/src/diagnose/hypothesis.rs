@@ -1,8 +1,13 @@
 //! The known failure modes of limiters, and how they are described.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use saasbench_model::{scenario::Algorithm, units::Nanos};
+use saasbench_model::{
+    scenario::{Algorithm, Anchor, Estimate, Refill},
+    units::Nanos,
+};
 
 /// The fault that explains everything that is wrong with a limit.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +27,13 @@ pub enum Hypothesis {
     PerReplica {
         /// The replicas that responded.
         replicas: Vec<String>,
+    },
+    /// Each of several processes behind one address enforces the limit on its own.
+    PerProcess {
+        /// Groups of connections that keep it, at least one for each process.
+        processes: usize,
+        /// The connections.
+        connections: usize,
     },
     /// Nothing was rejected although the limit was exceeded.
     NotEnforced {
@@ -86,6 +98,7 @@ impl Hypothesis {
     pub fn name(&self) -> &'static str {
         match self {
             Self::PerReplica { .. } => "per-replica",
+            Self::PerProcess { .. } => "per-process",
             Self::NotEnforced { .. } => "not-enforced",
             Self::OffByOne { .. } => "off-by-one",
             Self::OtherWindow { .. } => "other-window",
@@ -104,6 +117,9 @@ impl Hypothesis {
     pub fn parameters(&self) -> Value {
         match self {
             Self::PerReplica { replicas } => json!({ "replicas": replicas }),
+            Self::PerProcess { processes, connections } => {
+                json!({ "processes": processes, "connections": connections })
+            }
             Self::NotEnforced { tenants } | Self::SharedKey { tenants } | Self::NoExpiry { tenants } => {
                 json!({ "tenants": tenants })
             }
@@ -111,7 +127,9 @@ impl Hypothesis {
             Self::OtherWindow { window, range: (from, to), .. } => {
                 json!({ "window_ns": window, "from_ns": from, "to_ns": to })
             }
-            Self::OtherAlgorithm(algorithm) => json!({ "algorithm": algorithm.to_string() }),
+            Self::OtherAlgorithm(algorithm) => {
+                json!(keys(*algorithm).into_iter().collect::<BTreeMap<_, _>>())
+            }
             Self::SporadicRejections { rejected, of } => json!({ "rejected": rejected, "of": of }),
             Self::FailsOpen { from, to } => json!({ "from_ns": from, "to_ns": to }),
             Self::Race | Self::CountsRejections => json!({}),
@@ -127,6 +145,11 @@ impl std::fmt::Display for Hypothesis {
             Self::PerReplica { replicas } => {
                 write!(f, "a limit kept by each replica on its own ({})", list(replicas))
             }
+            Self::PerProcess { processes, connections } => write!(
+                f,
+                "a limit kept by each of several processes behind one address: the {connections} connections fall into \
+                 {processes} groups, and each keeps the quota by itself",
+            ),
             Self::NotEnforced { tenants } => {
                 write!(f, "no limit at all: nothing of {} was rejected", list(tenants))
             }
@@ -141,7 +164,15 @@ impl std::fmt::Display for Hypothesis {
                 f,
                 "a window of about {window} instead of {promised} (anything from {from} to {to} explains it)"
             ),
-            Self::OtherAlgorithm(algorithm) => write!(f, "the same quota kept by the rules of {algorithm}"),
+            Self::OtherAlgorithm(algorithm) => {
+                let declared: Vec<String> =
+                    keys(*algorithm).iter().map(|(key, value)| format!("`{key} = \"{value}\"`")).collect();
+                write!(f, "the same quota kept by other rules: {}", declared.join(", "))?;
+                match algorithm {
+                    Algorithm::TokenBucket { .. } => f.write_str(", no `burst`"),
+                    _ => Ok(()),
+                }
+            }
             Self::SharedKey { tenants } => write!(f, "one count shared by {}", list(tenants)),
             Self::NoExpiry { tenants } => {
                 write!(f, "a count that never expires: {} got nothing back once used up", list(tenants))
@@ -186,6 +217,33 @@ impl Diagnosis {
         }
         Some(Self { hypothesis, others, sentence })
     }
+}
+
+/// The keys that declare a limit of this algorithm, with every variant spelled out.
+fn keys(algorithm: Algorithm) -> Vec<(&'static str, String)> {
+    let mut keys = vec![("algorithm", algorithm.to_string())];
+    match algorithm {
+        Algorithm::SlidingCounter { anchor, estimate } => {
+            let anchor = match anchor {
+                Anchor::Epoch => "epoch",
+                Anchor::FirstHit => "first-hit",
+            };
+            let estimate = match estimate {
+                Estimate::Exact => "exact",
+                Estimate::Floored => "floored",
+            };
+            keys.extend([("anchor", anchor.to_owned()), ("estimate", estimate.to_owned())]);
+        }
+        Algorithm::TokenBucket { refill, .. } => {
+            let refill = match refill {
+                Refill::Continuous => "continuous".to_owned(),
+                Refill::Steps(step) => step.to_string(),
+            };
+            keys.push(("refill", refill));
+        }
+        Algorithm::FixedWindow | Algorithm::AlignedWindow | Algorithm::SlidingLog => {}
+    }
+    keys
 }
 
 /// Joins names: `a`, `a and b`, `a, b and c`.

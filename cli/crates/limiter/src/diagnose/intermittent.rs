@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Case, Hypothesis, Key, replay};
-use crate::{Decision, HistoryContext, Promise, Request, Violation, judge};
+use crate::{Decision, HistoryContext, OtherLimits, Promise, Request, Violation, judge};
 use saasbench_model::units::Nanos;
 
 /// Sporadic means at most one in this many.
@@ -39,7 +39,7 @@ pub(super) fn sporadic_rejections(case: &Case<'_>) -> Option<Hypothesis> {
 fn causeless_rejections(case: &Case<'_>, key: &Key<'_>, most: usize) -> Option<BTreeSet<u64>> {
     // Rejections that are wrong by themselves are removed at once, those that are wrong only in combination
     // with others one by one.
-    let apart = HistoryContext { other_limits: true, ..case.context.clone() };
+    let apart = HistoryContext { other_limits: OtherLimits::Atomic, ..case.context.clone() };
     let judgement = judge(key.requests, key.promise, &apart);
     if !judgement.violations.is_empty() {
         return None;

@@ -189,13 +189,14 @@ pub(super) fn other_algorithm(case: &Case<'_>) -> Option<Hypothesis> {
 /// Whether the judge of this algorithm is implemented: every judge finds that an empty store must not reject
 /// the first request.
 pub(super) fn judged(algorithm: Algorithm) -> bool {
-    use crate::{Decision, HistoryContext, Request, Tolerance, judge};
+    use crate::{Decision, HistoryContext, OtherLimits, Request, Tolerance, judge};
     let rejected = Request {
         id: 0,
         sent: Nanos::from_secs(10),
         done: Nanos::from_secs(10),
         decision: Decision::Rejected,
         replica: 0,
+        connection: 0,
     };
     let alone = HistoryContext {
         exclusive: true,
@@ -206,7 +207,7 @@ pub(super) fn judged(algorithm: Algorithm) -> bool {
         tolerance: Tolerance { offset: Nanos::ZERO, drift: 0.0 },
         resolution: Nanos::ZERO,
         unix_zero: Nanos::ZERO,
-        other_limits: false,
+        other_limits: OtherLimits::None,
     };
     let quota = Quota { limit: 1, window: Nanos::from_secs(1) };
     !judge(&[rejected], Promise { quota, algorithm }, &alone).violations.is_empty()

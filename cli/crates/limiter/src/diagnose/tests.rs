@@ -18,6 +18,14 @@ const ALGORITHMS: [Algorithm; 6] = [
     Algorithm::SlidingCounter { anchor: Anchor::FirstHit, estimate: Estimate::Exact },
 ];
 
+/// Every variant of the sliding counter.
+const VARIANTS: [Algorithm; 4] = [
+    Algorithm::SlidingCounter { anchor: Anchor::Epoch, estimate: Estimate::Exact },
+    Algorithm::SlidingCounter { anchor: Anchor::Epoch, estimate: Estimate::Floored },
+    Algorithm::SlidingCounter { anchor: Anchor::FirstHit, estimate: Estimate::Exact },
+    Algorithm::SlidingCounter { anchor: Anchor::FirstHit, estimate: Estimate::Floored },
+];
+
 fn cases(ordinary: u64) -> u64 {
     std::env::var("SAASBENCH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(ordinary)
 }
@@ -70,7 +78,11 @@ fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Fault, Run) {
     let promises = [promise(), promise()];
     let mistake = draw(promises[0].quota, random);
     let traffic = Traffic {
-        rate: random.within(60, 150),
+        rate: match mistake {
+            // Each of the processes has to be used up.
+            Fault::PerProcess(processes, _) => random.within(60, 90) * processes as i64,
+            _ => random.within(60, 150),
+        },
         burst: if matches!(mistake, Fault::Race(_)) { random.within(5, 15) } else { 1 },
         latency: random.within(2, 10) as f64 * MS as f64,
         // Counted rejections can be distinguished from a lost quota only if the quota is restored again.
@@ -84,6 +96,10 @@ fn drawn(algorithm: Algorithm, draw: Draw, seed: u64) -> (Fault, Run) {
 fn names(hypothesis: &Hypothesis, mistake: Fault) -> bool {
     match (hypothesis, mistake) {
         (Hypothesis::PerReplica { replicas: named }, Fault::PerReplica) => *named == replicas(),
+        (
+            Hypothesis::PerProcess { processes: named, connections: of },
+            Fault::PerProcess(processes, connections),
+        ) => (2..=processes as usize).contains(named) && *of as u64 == connections,
         (Hypothesis::NotEnforced { .. }, Fault::NotEnforced)
         | (Hypothesis::SharedKey { .. }, Fault::SharedKey)
         | (Hypothesis::Race, Fault::Race(_))
@@ -166,6 +182,28 @@ fn each_fault_is_diagnosed() {
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
+/// With several connections to each process it is a matter of luck which of them show that they belong
+/// together.
+#[test]
+fn a_limit_kept_by_each_of_several_processes_is_diagnosed_from_connections() {
+    let seeds = cases(5);
+    for algorithm in algorithms().iter().copied() {
+        let one_each: Draw = |_, random| {
+            let processes = random.within(2, 4) as u64;
+            Fault::PerProcess(processes, processes)
+        };
+        let several: Draw = |_, random| {
+            let processes = random.within(2, 4) as u64;
+            Fault::PerProcess(processes, processes * random.within(2, 3) as u64)
+        };
+        for (name, draw, share) in [("one each", one_each, 1.0), ("several each", several, 0.4)] {
+            let (right, broken) = tried(algorithm, name, draw, seeds);
+            println!("{algorithm:16} per-process, {name:12} {right:3} of {broken:3} broken of {seeds}");
+            assert!(broken == seeds && right as f64 >= share * broken as f64, "{algorithm}, {name}: {right}");
+        }
+    }
+}
+
 #[test]
 fn another_algorithm_is_diagnosed() {
     for promised in algorithms().iter().copied() {
@@ -185,6 +223,26 @@ fn another_algorithm_is_diagnosed() {
             assert!(right, "{promised}, kept as {kept}: {diagnosis:?}");
         }
     }
+}
+
+#[test]
+fn another_variant_of_a_sliding_counter_is_diagnosed_with_the_keys_that_declare_it() {
+    let mut shown = String::new();
+    for (number, (promised, kept)) in
+        VARIANTS.iter().flat_map(|promised| VARIANTS.map(|kept| (*promised, kept))).enumerate()
+    {
+        let (_, run) = drawn(promised, |_, _| Fault::Random, 1);
+        let traffic =
+            Traffic { rate: 120, burst: 1, latency: 3.0 * MS as f64, pauses: Some((400 * MS, 700 * MS)) };
+        let run = simulate(Fault::Algorithm(kept), &run.promises, traffic, &mut Random(number as u64));
+        if promised == kept || !is_broken(&run) {
+            continue;
+        }
+        let diagnosis = diagnosed(&run).expect("a conforming limiter of another variant explains it");
+        assert_eq!(diagnosis.hypothesis, Hypothesis::OtherAlgorithm(kept), "{promised:?}, kept as {kept:?}");
+        shown.push_str(&format!("{}\n  {}\n", diagnosis.hypothesis.parameters(), diagnosis.sentence));
+    }
+    insta::assert_snapshot!("variants", shown);
 }
 
 #[test]
@@ -237,6 +295,8 @@ fn sentences() {
         window(0, SECOND),
         Hypothesis::NoExpiry { tenants },
         Hypothesis::OtherAlgorithm(Algorithm::SlidingLog),
+        Hypothesis::OtherAlgorithm(VARIANTS[3]),
+        Hypothesis::OtherAlgorithm(ALGORITHMS[4]),
         Hypothesis::SkewedClocks { range: (Nanos(30 * MS), Nanos(SECOND)) },
     ];
     sentences.push_str(&Diagnosis::of(others).unwrap().sentence);

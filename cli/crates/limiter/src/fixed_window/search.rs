@@ -47,7 +47,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use self::prune::merge;
 use super::super::{
-    Decision, HistoryContext,
+    HistoryContext,
     history::{Group, History, Lifetime, losses},
 };
 use saasbench_model::units::Quota;
@@ -155,7 +155,7 @@ pub(super) struct Search<'a> {
     pub(super) history: &'a History<'a>,
     pub(super) quota: Quota,
     pub(super) lifetime: Lifetime,
-    context: &'a HistoryContext,
+    pub(super) context: &'a HistoryContext,
     pub(super) losses: Vec<(i64, i64)>,
     pub(super) evidence: Evidence,
     /// From this instant on, other clients may have used the key.
@@ -189,7 +189,7 @@ impl<'a> Search<'a> {
             *sent = latest;
         }
         let mut cover: Vec<(i64, i64)> = Vec::new();
-        let possible = || history.requests.iter().filter(|request| request.decision != Decision::Rejected);
+        let possible = || history.requests.iter().filter(|request| context.may_consume(request.decision));
         for request in possible() {
             let (sent, done) = (request.sent.0, request.done.max(request.sent).0);
             match cover.last_mut() {

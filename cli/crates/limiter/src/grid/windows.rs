@@ -1,7 +1,10 @@
 //! Where windows start, and how many admissions they have room for.
 
 use super::super::HistoryContext;
-use saasbench_model::units::{Nanos, Quota};
+use saasbench_model::{
+    scenario::Estimate,
+    units::{Nanos, Quota},
+};
 
 /// Pieces that a range is cut into per window, and in all.
 const PIECES_PER_WINDOW: i64 = 8;
@@ -16,6 +19,15 @@ pub(in super::super) enum Weight {
     Exact,
     /// The same, rounded down.
     Floored,
+}
+
+impl From<Estimate> for Weight {
+    fn from(estimate: Estimate) -> Self {
+        match estimate {
+            Estimate::Exact => Self::Exact,
+            Estimate::Floored => Self::Floored,
+        }
+    }
 }
 
 /// The windows of one limit.

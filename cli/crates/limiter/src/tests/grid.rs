@@ -15,9 +15,9 @@ use saasbench_model::scenario::{Anchor, Estimate};
 
 /// One kind of limiter on a grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct GridKind {
-    anchor: Anchor,
-    estimate: Option<Estimate>,
+pub(super) struct GridKind {
+    pub(super) anchor: Anchor,
+    pub(super) estimate: Option<Estimate>,
 }
 
 const ALIGNED: GridKind = GridKind { anchor: Anchor::Epoch, estimate: None };
@@ -25,7 +25,7 @@ const EXACT: GridKind = GridKind { anchor: Anchor::Epoch, estimate: Some(Estimat
 const FLOORED: GridKind = GridKind { anchor: Anchor::Epoch, estimate: Some(Estimate::Floored) };
 const FIRST_EXACT: GridKind = GridKind { anchor: Anchor::FirstHit, estimate: Some(Estimate::Exact) };
 const FIRST_FLOORED: GridKind = GridKind { anchor: Anchor::FirstHit, estimate: Some(Estimate::Floored) };
-const KINDS: [GridKind; 5] = [ALIGNED, EXACT, FLOORED, FIRST_EXACT, FIRST_FLOORED];
+pub(super) const KINDS: [GridKind; 5] = [ALIGNED, EXACT, FLOORED, FIRST_EXACT, FIRST_FLOORED];
 
 impl GridKind {
     fn judge(self, requests: &[Request], quota: Quota, context: &HistoryContext) -> Judgement {
@@ -35,7 +35,7 @@ impl GridKind {
         }
     }
 
-    fn limiter(self, quota: Quota, unix_zero: i64) -> Limiter {
+    pub(super) fn limiter(self, quota: Quota, unix_zero: i64) -> Limiter {
         Limiter::Counter(Counter::new(quota, self.anchor, self.estimate, unix_zero))
     }
 
@@ -75,7 +75,7 @@ fn no_violation_is_reported_of_conforming_grids() {
             let mut limiter = kind.limiter(quota, load.unix_zero);
             let history = load.run(&mut limiter, random);
             let mut context = load.context();
-            context.other_limits = random.chance(0.1);
+            context.other_limits = any_others(0.1, random);
             let judgement = kind.judge(&history, quota, &context);
             assert!(
                 judgement.violations.is_empty() && judgement.wrong_rejections.is_empty(),

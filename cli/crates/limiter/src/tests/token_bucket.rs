@@ -111,7 +111,7 @@ fn token_buckets_by_hand() {
         ),
         (
             "another limit may have rejected",
-            |c| c.other_limits = true,
+            |c| c.other_limits = OtherLimits::Atomic,
             &[(0, 0, R), (0, 0, A), (0, 0, A)],
             "",
         ),
@@ -149,7 +149,7 @@ fn an_unknown_start_lasts_until_an_empty_bucket_is_full() {
 #[test]
 fn rejections_of_one_of_several_limits_are_denied_each_by_itself() {
     let requests = history(&[(0, 0, A), (0, 0, R), (0, 0, A), (1, 1, R), (600, 600, R)]);
-    let context = HistoryContext { other_limits: true, ..alone() };
+    let context = HistoryContext { other_limits: OtherLimits::Atomic, ..alone() };
     let judgement = by_quota(&requests, Quota { limit: 2, window: Nanos::from_secs(1) }, &context);
     assert_eq!((judgement.violations.len(), judgement.wrong_rejections), (0, vec![4]));
 }
@@ -205,8 +205,8 @@ fn no_violation_is_reported_of_a_conforming_token_bucket() {
         let (kind, refill) = any_kind(window, random);
         let load = any_load(window, size, random);
         let mut history = load.run(&mut Limiter::TokenBucket(Bucket::new(quota, size, kind)), random);
-        let context = HistoryContext { other_limits: random.chance(0.2), ..load.context() };
-        if context.other_limits {
+        let context = HistoryContext { other_limits: any_others(0.2, random), ..load.context() };
+        if context.has_other_limits() {
             // Another limit rejects, too: that takes nothing, and only such rejections can be denied by this
             // one.
             let rejected: Vec<Request> = history.iter().filter(|_| random.chance(0.2)).copied().collect();
@@ -240,6 +240,7 @@ fn check_certificate(
     history: &[Request],
     explains: impl Fn(&[Request]) -> bool,
     judge: impl Fn(&[Request]) -> Judgement,
+    context: &HistoryContext,
 ) {
     let mut core = certificate::core(violation);
     match violation {
@@ -255,7 +256,7 @@ fn check_certificate(
             assert!(!explains(&reduced));
         }
         Violation::WrongRejection { request, counted, .. } => {
-            assert!(!explains(&certificate::relaxed(history, &[*request], &[])));
+            assert!(!explains(&certificate::relaxed(history, &[*request], &[], context)));
             // What is not listed against it has no influence.
             let same = |violation: &Violation| matches!(violation, Violation::WrongRejection { counted: now, .. } if now == counted);
             assert!(judge(&core).violations.iter().any(same));
@@ -274,7 +275,7 @@ fn the_token_bucket_agrees_with_brute_force() {
         let (explained, violations) = (explains(&history), judge(&history).violations);
         let sound = std::panic::catch_unwind(|| {
             assert!(!explained || violations.is_empty());
-            violations.iter().for_each(|one| check_certificate(one, &history, explains, judge));
+            violations.iter().for_each(|one| check_certificate(one, &history, explains, judge, &context));
         });
         if let Err(cause) = sound {
             let history = table(&history);

@@ -45,7 +45,7 @@ impl Bucket {
         history: &History<'_>,
         context: &HistoryContext,
     ) -> Option<Violation> {
-        let lean = !context.other_limits;
+        let lean = !context.has_other_limits();
         let mut begin = i64::MIN;
         let ends = losses(context).into_iter().chain([(i64::MAX, i64::MAX)]);
         let mut gaps = ends.map(|(from, to)| (std::mem::replace(&mut begin, to), from));

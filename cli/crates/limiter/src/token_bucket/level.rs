@@ -16,6 +16,11 @@
 //! Between the instants at which an interval starts or ends it only grows, so only the rejection's `sent` and
 //! such instants are tried. An unknown start is an empty bucket. A loss of the store's state only fills it,
 //! which does not explain a rejection.
+//!
+//! **Chained limits.** Where a rejected request may have consumed, the rejection is itself one of the open
+//! intervals, and took nothing if this bucket rejected it: without it the bound is a token higher. At the
+//! instant at which it ends, Y has lost that token, unless there was none to lose (`is_clamped`); then there
+//! was less than one before, too, and the rejection is explained.
 
 use std::cmp::Reverse;
 
@@ -36,6 +41,8 @@ struct State {
     level: Option<i128>,
     /// Number of open intervals.
     open: u64,
+    /// Whether something took less than a token from Y at this instant, because there was no more.
+    is_clamped: bool,
 }
 
 impl Bucket {
@@ -56,19 +63,20 @@ impl Bucket {
         let (sent, done) = (&history.possible_sent, &history.possible_done);
         let level = (!context.fresh).then_some(0);
         let at = sent.first().map_or(context.since.0, |first| context.since.0.min(*first));
-        let mut state = State { at, level, open: 0 };
+        let mut state = State { at, level, open: 0, is_clamped: false };
         let mut states = vec![state];
         let (mut started, mut over) = (0, 0);
         while over < done.len() {
             let at = sent.get(started).map_or(done[over], |sent| done[over].min(*sent));
             let level = state.level.map(|level| level + self.gain(self.slow(at) - self.slow(state.at)));
-            state = State { at, level, ..state };
+            state = State { at, level, is_clamped: false, ..state };
             while sent.get(started) == Some(&at) {
                 (started, state.open) = (started + 1, state.open + 1);
             }
             while done.get(over) == Some(&at) {
                 let full = self.tokens(self.size);
                 let level = state.level.map_or(full, |level| level.min(full));
+                state.is_clamped |= level < self.tokens(1);
                 state.level = Some((level - self.tokens(1)).max(0));
                 (over, state.open) = (over + 1, state.open - 1);
             }
@@ -88,6 +96,10 @@ impl Bucket {
             return wrong;
         }
         let states = self.states(history, context);
+        let without_itself = |state: State, at: i64| {
+            let own = u64::from(context.is_chained() && !state.is_clamped);
+            self.least(state, at) + self.tokens(own)
+        };
         let mut lowest = None;
         for request in history.requests.iter().filter(|request| request.decision == Decision::Rejected) {
             let (s, r) = (request.sent.0, request.done.max(request.sent).0);
@@ -95,13 +107,13 @@ impl Bucket {
             if r >= context.complete_until.0 || before == 0 {
                 continue;
             }
-            let mut least = self.least(states[before - 1], s);
+            let mut least = without_itself(states[before - 1], s);
             if least < self.tokens(1) {
                 continue;
             }
             let inside = before..states.partition_point(|state| state.at <= r);
             if !inside.is_empty() {
-                let least_at = |state: &State| Reverse(self.least(*state, state.at));
+                let least_at = |state: &State| Reverse(without_itself(*state, state.at));
                 let lowest = lowest.get_or_insert_with(|| Peaks::of(states.iter().map(least_at).collect()));
                 least = lowest.highest(inside).map_or(least, |Reverse(level)| level.min(least));
             }

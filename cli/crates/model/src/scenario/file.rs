@@ -122,6 +122,7 @@ pub(super) struct Limit {
     pub(super) admitted: Field<StatusSet>,
     pub(super) rejected: Field<StatusSet>,
     pub(super) resolution: Field<Nanos>,
+    pub(super) atomic: Field<bool>,
 }
 
 /// `quota`
@@ -306,6 +307,7 @@ impl Limit {
             admitted: statuses(&table, "admitted", found),
             rejected: statuses(&table, "rejected", found),
             resolution: table.parsed("resolution", found, notation::positive_duration),
+            atomic: table.boolean("atomic", found),
             header: table.header,
         }
     }

@@ -188,6 +188,8 @@ pub struct Limit {
     pub rejected: StatusSet,
     /// Time resolution of the limiter's clock; default 1 ms.
     pub resolution: Nanos,
+    /// Whether a request that another limit of the route rejects consumes nothing of this one; default false.
+    pub atomic: bool,
     /// Byte offset of its definition in the scenario's text.
     pub stated_at: usize,
 }

@@ -20,9 +20,11 @@ use parquet::{
 use super::{
     Names, SCHEMA,
     columns::{Chunk, Integers, Numbered, OptionalIndices, OptionalIntegers, text},
+    seal,
 };
 use crate::{
     batch::{Batch, Extra, NONE, Row},
+    checksum::Checksum,
     sample::RequestOutcome,
 };
 
@@ -46,7 +48,10 @@ pub struct Growing {
     bytes_out: Integers,
     bytes_in: Integers,
     request: Integers,
+    connection: OptionalIntegers,
     rare: Rare,
+    /// Checksum of the last segment that was written; the next one contains it.
+    last: Checksum,
 }
 
 /// Columns that are empty in most runs.
@@ -60,8 +65,9 @@ struct Rare {
     failed_check: OptionalIndices,
     policy: OptionalIndices,
     state: OptionalIndices,
+    unread: OptionalIndices,
     canary: OptionalIndices,
-    /// Texts of the three columns above, and the bit patterns of `reset`.
+    /// Texts of the columns above, and the bit patterns of `reset`.
     texts: Numbered<Box<str>>,
     resets: Numbered<Bits>,
 }
@@ -77,6 +83,11 @@ impl From<&Self> for Bits {
 }
 
 impl Growing {
+    /// The first segment of a run, which contains the run's identity.
+    pub fn of_run(identity: Checksum) -> Self {
+        Self { last: identity, ..Self::default() }
+    }
+
     /// Number of samples.
     pub fn len(&self) -> u64 {
         self.rows
@@ -105,6 +116,7 @@ impl Growing {
         self.bytes_out.extend(rows().map(|row| row.bytes_out.into()));
         self.bytes_in.extend(rows().map(|row| row.bytes_in as i64));
         self.request.extend(rows().map(|row| row.request as i64));
+        rows().for_each(|row| self.connection.push((row.connection > 0).then_some(row.connection.into())));
         if batch.extras.is_empty() {
             self.rare.add_nothing(batch.len() as u64);
         } else {
@@ -113,19 +125,25 @@ impl Growing {
         self.rows += batch.len() as u64;
     }
 
-    /// Writes the segment to `path`: first to a temporary file, then renamed, so that a segment is always
+    /// Writes the segment with its checksum and that of the one before to `path`: first to a temporary file, then renamed, so that a segment is always
     /// complete. It survives any end of this process; for crashes of the machine see [`super::keep`].
     ///
     /// # Errors
     /// Any I/O error, most likely a full disk.
     pub fn write(&mut self, path: &Path, names: &Names<'_>) -> io::Result<()> {
-        let bytes = self.encoded(names).map_err(io::Error::other)?;
+        let mut bytes = self.encoded(names).map_err(io::Error::other)?;
+        self.last = seal::seal(&mut bytes)?;
         let partial = path.with_extension("parquet.part");
         fs::File::create(&partial)?.write_all(&bytes)?;
         fs::rename(&partial, path)
     }
 
-    /// The contents of the file.
+    /// Checksum of the last segment that was written; before the first, the run's identity.
+    pub fn last(&self) -> Checksum {
+        self.last
+    }
+
+    /// The contents of the file, but its checksum.
     fn encoded(&mut self, names: &Names<'_>) -> Result<Vec<u8>, ParquetError> {
         static TYPE: LazyLock<Result<TypePtr, String>> =
             LazyLock::new(|| parse_message_type(SCHEMA).map(Arc::new).map_err(|error| error.to_string()));
@@ -133,6 +151,7 @@ impl Growing {
         let properties = WriterProperties::builder()
             .set_statistics_enabled(EnabledStatistics::None)
             .set_offset_index_disabled(true)
+            .set_key_value_metadata(Some(seal::metadata(self.last)))
             .set_created_by(concat!("saasbench ", env!("CARGO_PKG_VERSION")).to_owned());
         let mut file =
             SerializedFileWriter::new(Vec::new(), Arc::clone(schema), Arc::new(properties.build()))?;
@@ -186,7 +205,9 @@ impl Growing {
         chunk.optional_values(&mut rare.policy, texts.len(), plain)?;
         chunk.optional_values(&mut rare.state, texts.len(), plain)?;
         let tenant = |index: usize| Some(text(names.tenant(index)));
-        chunk.optional_values(&mut rare.canary, names.scenario.tenants.len(), tenant)
+        chunk.optional_values(&mut rare.canary, names.scenario.tenants.len(), tenant)?;
+        chunk.optional_values(&mut rare.unread, texts.len(), plain)?;
+        chunk.optional_integers(&mut self.connection)
     }
 
     /// Resets what writing does not reset.
@@ -205,7 +226,7 @@ impl Rare {
         for column in [&mut self.limit, &mut self.remaining, &mut self.retry_after, &mut self.retry_of] {
             column.push_nothing(rows);
         }
-        let texts = [&mut self.failed_check, &mut self.policy, &mut self.state];
+        let texts = [&mut self.failed_check, &mut self.policy, &mut self.state, &mut self.unread];
         for column in texts.into_iter().chain([&mut self.reset, &mut self.canary]) {
             column.push_nothing(rows);
         }
@@ -230,6 +251,7 @@ impl Rare {
         extras().for_each(|extra| self.failed_check.push(known(extra.failed_check)));
         extras().for_each(|extra| self.policy.push(known(extra.policy)));
         extras().for_each(|extra| self.state.push(known(extra.state)));
+        extras().for_each(|extra| self.unread.push(known(extra.unread)));
         extras().for_each(|extra| self.canary.push(extra.canary()));
     }
 }

@@ -4,9 +4,9 @@
 //! return the text of every row separately; their indices are decoded here.
 
 mod pages;
+mod plausible;
 
-use std::{fs::File, path::Path};
-
+use bytes::Bytes;
 use parquet::{
     basic::{Repetition, Type as Physical},
     data_type::{DataType, DoubleType, Int64Type},
@@ -16,32 +16,33 @@ use parquet::{
     },
 };
 
-use self::pages::TextPages;
-use super::{Names, SegmentError};
+use self::{
+    pages::TextPages,
+    plausible::{number, possible},
+};
+use super::Names;
 use crate::{
     batch::{Batch, Extra, NO_INSTANT, NO_NUMBER, NONE, Row},
     sample::RequestOutcome,
 };
 
-/// Reads a segment.
+/// Decodes a segment, whether or not it is as it was written. A changed one can end in a panic of the library.
 ///
 /// # Errors
-/// When it cannot be opened, is not a segment, or contains a tenant, step or replica that `names` does not
-/// have.
-pub fn read(path: &Path, names: &Names<'_>) -> Result<Batch, SegmentError> {
-    let damaged = |message: String| SegmentError::Damaged { path: path.to_owned(), message };
-    let file = File::open(path).map_err(|source| SegmentError::Io { path: path.to_owned(), source })?;
-    let reader = SerializedFileReader::new(file).map_err(|error| damaged(error.to_string()))?;
+/// When it is not a segment, or contains a tenant, step or replica that `names` does not have, or impossible
+/// times, users or loads.
+pub(crate) fn decode(bytes: Vec<u8>, names: &Names<'_>) -> Result<Batch, String> {
+    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(|error| error.to_string())?;
     let mut batch = Batch::default();
     for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group).map_err(|error| damaged(error.to_string()))?;
-        read_group(group.as_ref(), names, &mut batch).map_err(damaged)?;
+        let group = reader.get_row_group(group).map_err(|error| error.to_string())?;
+        read_group(group.as_ref(), names, &mut batch)?;
     }
     Ok(batch)
 }
 
 fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) -> Result<(), String> {
-    let columns = Columns { group, count: group.metadata().num_rows().try_into().unwrap_or(0) };
+    let columns = Columns { group, count: plausible::rows(group.metadata().num_rows())? };
     let mut intended = columns.integers("intended_ns")?;
     let mut sent = columns.integers("sent_ns")?;
     let mut first_byte = columns.optional::<Int64Type>("first_byte_ns")?;
@@ -57,10 +58,10 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
     let mut bytes_in = columns.integers("bytes_in")?;
     // Added after the first version of this format: a record may lack it.
     let mut request = columns.where_there("request", Columns::optional::<Int64Type>)?;
+    let mut connection = columns.where_there("connection", Columns::optional::<Int64Type>)?;
     let mut extras = Extras::read(&columns, names, batch)?;
 
-    let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
-    let small = |value: i64| u32::try_from(value).unwrap_or(if value < 0 { 0 } else { u32::MAX });
+    let loads = u16::try_from(names.scenario.loads.len()).unwrap_or(u16::MAX);
     batch.rows.reserve(columns.count);
     for row in 0..columns.count {
         let extra = match extras.next(row)? {
@@ -70,23 +71,26 @@ fn read_group(group: &dyn RowGroupReader, names: &Names<'_>, batch: &mut Batch) 
             }
             None => NONE,
         };
-        batch.rows.push(Row {
+        let read = Row {
             intended: intended.next()?,
             sent: sent.next()?,
             first_byte: first_byte.next(row).unwrap_or(NO_INSTANT),
             done: done.next()?,
-            iteration: unsigned(iteration.next()?),
-            request: request.next(row).map_or(0, unsigned),
-            bytes_in: unsigned(bytes_in.next()?),
-            user: small(user.next()?),
+            iteration: iteration.number(row)?,
+            request: number("request", row, request.next(row).unwrap_or(0))?,
+            bytes_in: bytes_in.number(row)?,
+            user: user.number(row)?,
             tenant: tenant.get(row, "tenant")?,
-            bytes_out: small(bytes_out.next()?),
+            bytes_out: bytes_out.number(row)?,
             extra,
+            connection: number("connection", row, connection.next(row).unwrap_or(0))?,
             step: step.get(row, "step")? as u16,
-            load: small(load.next()?) as u16,
+            load: load.number(row)?,
             replica: replica.get(row, "replica")? as u16,
             outcome: outcome.next(row)?,
-        });
+        };
+        possible(&read, loads).map_err(|why| format!("row {row}: {why}"))?;
+        batch.rows.push(read);
     }
     Ok(())
 }
@@ -97,7 +101,7 @@ struct Extras {
     reset: Optional<f64>,
     canary: Indices,
     /// By kind: for every row the index of its text in the batch.
-    texts: [Texts; 3],
+    texts: [Texts; 4],
     is_any: bool,
 }
 
@@ -114,6 +118,7 @@ impl Extras {
             columns.texts("failed_check")?,
             columns.where_there("ratelimit_policy", Columns::texts)?,
             columns.where_there("ratelimit", Columns::texts)?,
+            columns.where_there("ratelimit_unread", Columns::texts)?,
         ];
         let canary = columns.where_there("canary", Columns::texts)?;
         let is_any = numbers.iter().any(|column| !column.is_empty())
@@ -138,10 +143,20 @@ impl Extras {
             .each_mut()
             .map(|column| column.next(row).map_or(NO_NUMBER, |number| u64::try_from(number).unwrap_or(0)));
         let reset = self.reset.next(row).unwrap_or(f64::NAN);
-        let [failed_check, policy, state] = self.texts.each_ref().map(|column| column.id(row));
+        let [failed_check, policy, state, unread] = self.texts.each_ref().map(|column| column.id(row));
         let canary = if self.canary.ids.is_null(row) { NONE } else { self.canary.get(row, "tenant")? };
-        let extra =
-            Extra { limit, remaining, retry_after, retry_of, reset, canary, failed_check, policy, state };
+        let extra = Extra {
+            limit,
+            remaining,
+            retry_after,
+            retry_of,
+            reset,
+            canary,
+            failed_check,
+            policy,
+            state,
+            unread,
+        };
         Ok(extra.is_any().then_some(extra))
     }
 }
@@ -156,6 +171,12 @@ impl Integers {
     #[inline]
     fn next(&mut self) -> Result<i64, String> {
         self.values.next().ok_or_else(|| format!("column `{}` has a null", self.name))
+    }
+
+    /// The next number, that of `row`, which must fit its type.
+    #[inline]
+    fn number<T: TryFrom<i64>>(&mut self, row: usize) -> Result<T, String> {
+        number(self.name, row, self.next()?)
     }
 }
 

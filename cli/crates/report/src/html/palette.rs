@@ -1,4 +1,4 @@
-//! The colours of both schemes, with a test of their contrast. No meaning rests on colour alone: stacked
+//! The colours of both schemes, with a test of their contrast. No meaning depends on colour alone: stacked
 //! areas have a hatching, and lines a dash.
 
 /// CSS variable, value in the light scheme, value in the dark scheme.

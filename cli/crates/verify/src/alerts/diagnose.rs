@@ -123,7 +123,7 @@ fn hint<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     if near.is_empty() { near } else { format!("; {near}") }
 }
 
-/// Diagnoses an alert that fired, but only with labels that were not meant.
+/// Diagnoses an alert that fired, but only with labels other than the promised ones.
 fn fires_for_others(alert: &Alert, recorded: &Recorded) -> Option<Diagnosis> {
     let fired = recorded.fired(&alert.name);
     if fired.is_empty() || fired.iter().any(|labels| alert.matches(labels)) {

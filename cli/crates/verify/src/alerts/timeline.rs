@@ -1,4 +1,4 @@
-//! Alert timelines: when each alert was pending, firing and gone according to Prometheus's samples, and when
+//! Alert timelines: when each alert was pending, firing and resolved according to Prometheus's samples, and when
 //! Prometheus has gaps. Timestamps are of Prometheus's clock, which differs from the run's by at most
 //! `tolerance`.
 

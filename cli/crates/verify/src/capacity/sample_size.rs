@@ -37,7 +37,7 @@ fn needed(q: f64) -> f64 {
     SAMPLES / (1.0 - q)
 }
 
-/// Counts, sample by sample, the responses that each quantile of a step rests on.
+/// Counts, sample by sample, the responses that each quantile of a step is computed from.
 #[derive(Debug)]
 pub struct ResponseCounts {
     scenario: Arc<Scenario>,

@@ -3,7 +3,7 @@
 
 use super::{
     gather::{BLOCKS, Cell},
-    interval::{BLOCKS_NEEDED, Seen, apart, inflation, widened},
+    variation::{BLOCKS_NEEDED, Seen, apart, inflation, widened},
 };
 use crate::statistics::{Interval, share, student};
 

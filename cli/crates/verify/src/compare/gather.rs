@@ -15,6 +15,7 @@ use crate::{
 };
 use saasbench_model::{plan::time::PlanInstant, scenario::Scenario, units::Nanos};
 use saasbench_record::{
+    damage::Part,
     manifest::State,
     reader::RecordedRun,
     sample::{RequestOutcome, Sample},
@@ -152,6 +153,12 @@ pub(super) fn is_whole(run: &RecordedRun) -> bool {
     run.manifest.state == State::Finished
 }
 
+/// A record without the generator's stalls does not show which latencies are the generator's.
+fn unmonitored(run: &RecordedRun) -> Option<Unfit> {
+    let damage = run.damage.iter().find(|damage| damage.part == Part::Generator)?;
+    Some(Unfit { why: format!("the record is damaged: {damage}"), only_drops: false })
+}
+
 /// Reads a run. A load without a known start leaves nothing to compare.
 pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured, SegmentError> {
     let scenario = &run.scenario;
@@ -182,9 +189,10 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
     let mut measured = Measured {
         stated: Stated::of(scenario),
         seconds: length.as_secs_f64(),
-        unfit: generator
-            .hindrance(run, &excuses)
-            .map(|claim| Unfit { only_drops: generator::is_only_drops(&claim), why: claim.summary }),
+        unfit: unmonitored(run).or_else(|| {
+            let claim = generator.hindrance(run, &excuses)?;
+            Some(Unfit { only_drops: generator::is_only_drops(&claim), why: claim.summary })
+        }),
         ..Measured::default()
     };
     for (key, cell) in cells.iter() {

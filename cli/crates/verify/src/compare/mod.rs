@@ -2,10 +2,10 @@
 //! baselines, by tenant and step: latency quantiles, errors and successful responses, each with a confidence
 //! interval; all reported changes hold together.
 //!
-//! `gather` reads a run in blocks of time; `interval` estimates the difference (`counts` for counted events);
-//! `judge` decides; `rows` lists tenants and steps; `drops` handles arrivals that were dropped because all
-//! users waited for the service; `differences` checks whether runs are comparable at all. docs/compare.md has
-//! the argument, and the measured rate of false positives.
+//! `gather` reads a run in blocks of time; `interval` estimates the difference (`counts` for counted events,
+//! `variation` for how much it varies by chance); `judge` decides; `rows` lists tenants and steps; `drops`
+//! handles arrivals that were dropped because all users waited for the service; `differences` checks whether
+//! runs are comparable at all. docs/compare.md has the argument, and the measured rate of false positives.
 
 mod counts;
 mod differences;
@@ -19,6 +19,7 @@ mod rows;
 mod simulated;
 #[cfg(test)]
 mod tests;
+mod variation;
 
 use std::collections::BTreeSet;
 
@@ -242,6 +243,9 @@ pub fn compare(
     warnings.retain(|warning| seen.insert(warning.clone()));
     let (measured, now) = measure(baselines, new)?;
     warnings.extend(baselines.iter().filter_map(|base| cut_short(base, &now)));
+    warnings.extend(baselines.iter().chain([new]).flat_map(|run| {
+        run.damage.iter().map(|damage| format!("the record of {} is damaged: {damage}", name(run)))
+    }));
     warnings.extend(only_in_one(&measured, &now));
     let mut rows = rows(&measured, &now, terms);
     if rows.is_empty() {

@@ -37,7 +37,7 @@ pub(super) struct Counter {
     measured: Latencies,
     /// The same without what may be the generator's own.
     excused: Latencies,
-    /// Requests in the exclusion window of each stall.
+    /// Requests that each stall touched.
     touched: Vec<u64>,
     longest: Nanos,
     histogram: hdrhistogram::Histogram<u64>,

@@ -87,6 +87,7 @@ mod tests {
             cpu_ns: Nanos::ZERO,
             memory_bytes: 0,
             in_flight: Some(counted),
+            stalls: 0,
             threads: Default::default(),
         };
         let usage: Vec<Usage> = (0..10).map(look).collect();
@@ -122,6 +123,7 @@ mod tests {
                 cpu_ns: Nanos::ZERO,
                 memory_bytes: 0,
                 in_flight: Some(counted),
+                stalls: 0,
                 threads: Default::default(),
             };
             let mut balance = Balance::new(&[usage]);

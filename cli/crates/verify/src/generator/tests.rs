@@ -22,6 +22,7 @@ fn usage(workers: &[(&str, [i64; 10])]) -> Vec<Usage> {
             cpu_ns: Nanos::from_millis(300 * look as i64),
             memory_bytes: 0,
             in_flight: None,
+            stalls: 0,
             threads,
         }
     };

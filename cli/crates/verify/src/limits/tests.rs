@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::Judge as _;
-use saasbench_model::scenario::Refill;
+use saasbench_model::scenario::{Algorithm, Refill};
 use saasbench_record::{
     sample::NoResponseReason,
     testing::{TestRun, sample},
@@ -132,7 +132,6 @@ fn a_limit_that_was_not_tested_is_inconclusive() {
     assert_eq!(judged("fixed-window", "8/10s", &full, |_| {}).outcome, Outcome::Pass);
 }
 
-/// A route with two limits: 4 in 1 s, and QUOTA.
 #[test]
 fn a_bucket_is_used_up_when_no_whole_token_is_left() {
     let used_up_by = |sent: &[i64]| {
@@ -142,21 +141,34 @@ fn a_bucket_is_used_up_when_no_whole_token_is_left() {
             done: Nanos::from_millis(*sent),
             decision: Decision::Admitted,
             replica: 0,
+            connection: 0,
         };
         let history: Vec<Request> = sent.iter().map(request).collect();
         let quota = Quota { limit: 2, window: Nanos::from_secs(1) };
         let algorithm = Algorithm::TokenBucket { burst: Some(3), refill: Refill::Continuous };
-        used_up(&history, Promise { quota, algorithm })
+        reach::used_up(&history, Promise { quota, algorithm })
     };
     assert!(used_up_by(&[0, 0, 0]));
     assert!(!used_up_by(&[0, 0, 500]));
     assert!(used_up_by(&[0, 0, 500, 900]));
 }
 
+/// A route with two limits: 4 in 1 s, and QUOTA; rejected requests consume nothing of them.
 fn of_two(quota: &str, samples: &[Sample]) -> Vec<Verdict> {
-    let limit = LIMIT.replace("ALGORITHM", "fixed-window");
+    of_two_with(quota, "atomic = true\n", samples, |_| {})
+}
+
+fn of_two_with(
+    quota: &str,
+    more: &str,
+    samples: &[Sample],
+    change: impl FnOnce(&mut TestRun),
+) -> Vec<Verdict> {
+    let limit = LIMIT.replace("ALGORITHM", "fixed-window") + more;
     let limits = format!("{}{}", limit.replace("QUOTA", "4/1s"), limit.replace("QUOTA", quota));
-    let verdicts = TestRun::new(&limits, samples).judge().verdicts;
+    let mut made = TestRun::new(&limits, samples);
+    change(&mut made);
+    let verdicts = made.judge().verdicts;
     verdicts.into_iter().filter(|verdict| verdict.claim == Claim::Limit).collect()
 }
 
@@ -204,4 +216,123 @@ fn a_certificate_is_complete_in_itself() {
     let verdict = judged("sliding-log", "7/10s", &samples(), |_| {});
     let json = serde_json::to_string_pretty(&verdict.evidence[0].certificate).unwrap();
     insta::assert_snapshot!("certificate", json);
+}
+
+/// As SlowAPI and express-rate-limit do: the first limit consumes before the second rejects.
+#[test]
+fn a_limit_may_have_consumed_before_another_one_rejected() {
+    // Of the long limit, asked first, the four that the short one rejects take the second half.
+    let chained = |atomic: &str| {
+        let samples: Vec<Sample> = (0..10)
+            .map(|i| {
+                let status = if i % 10 < 4 { 200 } else { 429 };
+                sample(i * 20, 0, RequestOutcome::Status(status))
+            })
+            .chain([sample(2_000, 0, RequestOutcome::Status(429))])
+            .collect();
+        let verdicts = of_two_with("8/10s", atomic, &samples, |_| {});
+        verdicts.iter().map(|verdict| format!("{}: {}", verdict.outcome, verdict.summary)).collect::<Vec<_>>()
+    };
+    insta::assert_snapshot!("chained", chained("").join("\n"));
+    insta::assert_snapshot!("atomic", chained("atomic = true\n").join("\n"));
+}
+
+#[test]
+fn a_rejection_that_none_of_a_chain_can_have_given_is_wrong() {
+    // Before the rejection in the fourth second at most seven of nine can have been consumed.
+    let mut samples: Vec<Sample> =
+        (0..7).map(|i| sample(i * 20, 0, RequestOutcome::Status(if i < 4 { 200 } else { 429 }))).collect();
+    samples.push(sample(3_000, 1, RequestOutcome::Status(429)));
+    let verdicts = of_two_with("9/10s", "", &samples, |_| {});
+    assert_eq!(verdicts[0].outcome, Outcome::Fail);
+    insta::assert_snapshot!("rejected_by_none_of_a_chain", text(&verdicts[0]));
+}
+
+#[test]
+fn a_limit_that_cannot_be_judged_excuses_the_others() {
+    let stale = |made: &mut TestRun| made.manifest.environment.fresh = false;
+    let verdicts = of_two_with("9/10s", "atomic = true\n", &two_kept(), stale);
+    assert_eq!(verdicts[0].outcome, Outcome::Pass);
+    insta::assert_snapshot!("excused", text(&verdicts[0]));
+}
+
+/// A tolerance as long as the window hides any fault: that is no Pass, whatever the algorithm.
+#[test]
+fn a_tolerance_that_leaves_nothing_to_judge_is_inconclusive() {
+    let offset = |made: &mut TestRun| made.manifest.environment.clock_offset_ns = Nanos::from_secs(20);
+    let mut five_more: Vec<Sample> =
+        (0..18).map(|i| sample(i * 20, 0, RequestOutcome::Status(if i < 13 { 200 } else { 429 }))).collect();
+    let mut shown = String::new();
+    for algorithm in [
+        "fixed-window",
+        "aligned-window",
+        "sliding-log",
+        "sliding-counter",
+        "sliding-counter\"\nanchor = \"first-hit",
+        "token-bucket",
+    ] {
+        let verdict = judged(algorithm, "8/10s", &five_more, offset);
+        assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:#?}");
+        shown.push_str(&format!("{algorithm}: {}\n", verdict.summary));
+        assert_eq!(judged(algorithm, "8/10s", &five_more, |_| {}).outcome, Outcome::Fail);
+    }
+    insta::assert_snapshot!("tolerance", shown);
+    five_more.truncate(0);
+    assert_eq!(judged("fixed-window", "8/10s", &five_more, offset).summary, "no request reached the limit");
+}
+
+#[test]
+fn a_resolution_or_latencies_that_leave_nothing_to_judge_are_inconclusive() {
+    let coarse = judged("fixed-window", "8/10s\"\nresolution = \"20s", &samples(), |_| {});
+    let mut slow = samples();
+    slow.iter_mut().for_each(|sample| sample.done = sample.done + Nanos::from_secs(40));
+    let slow = judged("fixed-window", "8/10s", &slow, |_| {});
+    assert_eq!((coarse.outcome, slow.outcome), (Outcome::Inconclusive, Outcome::Inconclusive));
+    insta::assert_snapshot!("nothing_shows", format!("{}\n{}", coarse.summary, slow.summary));
+}
+
+/// What few connections show is no proof for several processes, and the line says so.
+#[test]
+fn a_pass_over_few_connections_warns() {
+    let over = |connections: u32, environment: &str| {
+        let mut samples = samples();
+        for (number, sample) in (0..).zip(&mut samples) {
+            (sample.replica, sample.connection) = (0, 1 + number % connections);
+        }
+        judged("fixed-window", "8/10s", &samples, |made| {
+            environment.clone_into(&mut made.manifest.environment.name);
+        })
+    };
+    let lines = [over(1, "test"), over(12, "test"), over(1, "embedded")].map(|verdict| {
+        assert_eq!(verdict.outcome, Outcome::Pass);
+        verdict.summary
+    });
+    insta::assert_snapshot!("connections", lines.join("\n"));
+}
+
+/// Two processes with a quota each, over two connections each.
+#[test]
+fn a_limit_kept_by_each_of_several_processes_is_diagnosed() {
+    let mut samples = Vec::new();
+    for i in 0..40 {
+        let connection = 1 + (i % 4) as u32;
+        let status = if i / 2 < 8 { 200 } else { 429 };
+        samples.push(Sample { connection, ..sample(i * 20, 0, RequestOutcome::Status(status)) });
+    }
+    let verdict = judged("fixed-window", "8/10s", &samples, |_| {});
+    assert_eq!(verdict.outcome, Outcome::Fail);
+    assert_eq!(verdict.evidence[0].diagnosis.as_ref().unwrap().hypothesis, "per-process");
+    insta::assert_snapshot!("per_process", verdict.evidence[0].details[0]);
+}
+
+/// Tenants that never used up their quota prove nothing, and have no evidence that says otherwise.
+#[test]
+fn a_pass_names_the_tenants_that_it_says_nothing_about() {
+    let mut samples = samples();
+    samples.extend((0..3).map(|i| Sample { tenant: 1, ..sample(i * 25, 0, RequestOutcome::Status(200)) }));
+    samples.sort_by_key(|sample| sample.sent);
+    let verdict = judged("fixed-window", "8/10s\"\n[[tenant]]\nid = \"globex", &samples, |_| {});
+    assert_eq!(verdict.outcome, Outcome::Pass);
+    assert_eq!(verdict.evidence.len(), 1, "{verdict:#?}");
+    insta::assert_snapshot!("one_of_two", text(&verdict));
 }

@@ -169,7 +169,7 @@ fn stalls_of_the_generator_are_no_failure() {
     let outcome = |stalls: &[Stall]| {
         judged_as(TOWN.to_owned(), &slow, |made| made.self_monitor.stalls = stalls.to_vec()).outcome
     };
-    let stalls: Vec<Stall> = (0..500).map(|i| stall(10_000 + i * 20, 10)).collect();
+    let stalls: Vec<Stall> = (0..500).map(|i| stall(10_000 + i * 20, 18)).collect();
     assert_eq!(outcome(&stalls), Outcome::Inconclusive);
     // A few stalls do not explain all of it.
     assert_eq!(outcome(&stalls[..10]), Outcome::Fail);

@@ -13,6 +13,7 @@ use crate::{
     connect::testing::direct,
     exchange::{Exchange, Request, SendError, Transport as _},
     http1::wire::{Http1, UserConnections},
+    self_monitor::response_timeout::ResponseTimeout,
 };
 use saasbench_record::sample::{NoResponseReason, NotSentReason};
 
@@ -32,7 +33,9 @@ struct User {
 
 impl User {
     fn of(address: SocketAddr) -> Self {
-        let transport = Http1::new(Rc::new(direct(address)), TIMEOUT, RunClock::start());
+        let clock = RunClock::start();
+        let timeout = ResponseTimeout::new(TIMEOUT.into(), clock);
+        let transport = Http1::new(Rc::new(direct(address)), timeout, clock);
         let line = transport.connect_user();
         let request = Request { bytes: REQUEST.to_vec(), keep_body: true, ..Request::default() };
         Self { transport, line, exchange: Exchange { request, ..Exchange::default() } }

@@ -12,11 +12,13 @@ impl Search<'_> {
         self.reach = self.reach.max(done);
         let is_judged = self.context.exclusive && done < self.context.complete_until.0;
         let follows_unknown = self.evidence != Evidence::Admissions || self.windows.first_hit;
+        let is_chained = self.context.is_chained();
         for state in &mut self.states {
             state.maybe_touched |= state.start.is_some();
             match (request.decision, self.evidence) {
                 (Decision::Admitted, Evidence::All | Evidence::Admissions) => state.required.add(done, 1),
                 (Decision::Admitted | Decision::Unknown, _) if follows_unknown => state.free.add(done, 1),
+                (Decision::Rejected, _) if is_chained && follows_unknown => state.free.add(done, 1),
                 (Decision::Rejected, Evidence::All) if is_judged => {
                     state.rejected_by = state.rejected_by.min(done);
                 }

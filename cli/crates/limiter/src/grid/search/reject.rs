@@ -89,12 +89,15 @@ impl Search<'_> {
         filled.push(state);
     }
 
-    /// Notes how many can have been counted against the pending rejections.
+    /// Notes how many can have been counted against the pending rejections. Each of them is in flight until
+    /// it is decided; where rejections may have consumed, it is counted, and left out of its own count.
     fn note(&mut self, state: &State, room: u64, at: i64) {
         if self.waiting.is_empty() {
             return;
         }
+        let own = u64::from(self.context.is_chained());
         let count = state.count.saturating_add(state.extra).saturating_add(state.free.total());
+        let count = count.saturating_sub(own);
         if count >= room {
             self.waiting.clear();
             return;
@@ -120,7 +123,7 @@ impl Search<'_> {
     pub(super) fn touch(&self, state: &mut State, done: &std::ops::Range<usize>) {
         if self.windows.first_hit
             && !state.touched
-            && !self.context.other_limits
+            && !self.context.has_other_limits()
             && let Some((_, hi)) = state.start
         {
             let certain = |(_, rank): &(i64, u32)| {

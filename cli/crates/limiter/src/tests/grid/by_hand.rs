@@ -213,7 +213,7 @@ fn a_grids_certificate_can_be_checked_by_hand() {
 #[test]
 fn rejections_by_another_limit_are_reported_one_by_one() {
     let requests = history(&[(0, 0, A), (10, 10, R), (20, 20, A), (30, 30, R), (1_000, 1_000, R)]);
-    let context = HistoryContext { other_limits: true, ..alone() };
+    let context = HistoryContext { other_limits: OtherLimits::Atomic, ..alone() };
     let quota = Quota { limit: 2, window: Nanos::from_secs(1) };
     for (kind, wrong) in
         [(ALIGNED, vec![1, 4]), (EXACT, vec![1]), (FLOORED, vec![1]), (FIRST_FLOORED, vec![1])]

@@ -266,6 +266,7 @@ pub(super) const LIMIT: Shape = Shape {
         ("admitted", Statuses, "admitted = \"2xx\""),
         ("rejected", Statuses, "rejected = 429"),
         ("resolution", Text, "resolution = \"1ms\""),
+        ("atomic", Boolean, "atomic = true"),
     ],
 };
 pub(super) const EXPECT: Shape = Shape {

@@ -75,6 +75,7 @@ fn one(
         admitted: admitted?,
         rejected: rejected?,
         resolution: limit.resolution.or(Nanos::from_millis(1))?,
+        atomic: limit.atomic.or(false)?,
         stated_at: header.span.start,
     })
 }

@@ -5,7 +5,7 @@
 //! also fails in the end.
 
 use super::{
-    super::{super::quantiles::samples_needed, DROPS_ALLOWED},
+    super::super::{generator::DROPS_ALLOWED, quantiles::samples_needed},
     Counter, rank,
 };
 use saasbench_model::scenario::expectation::{Comparison, Measure};

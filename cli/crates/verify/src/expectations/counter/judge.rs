@@ -2,13 +2,10 @@
 //! an early end may be the reason.
 
 use super::{
-    super::{
-        super::{
-            generator::Bottleneck,
-            quantiles::samples_needed,
-            verdict::{Claim, Evidence, Outcome, Verdict},
-        },
-        DROPS_ALLOWED,
+    super::super::{
+        generator::{Bottleneck, DROPS_ALLOWED},
+        quantiles::samples_needed,
+        verdict::{Claim, Evidence, Outcome, Verdict},
     },
     Counter, Latencies, rank, subject_of,
 };

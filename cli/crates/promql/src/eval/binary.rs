@@ -11,9 +11,9 @@ use promql_parser::parser::{
 };
 
 use crate::{
+    error::QueryError,
     eval::Evaluator,
     labels::{self, Labels, METRIC_NAME},
-    query::QueryError,
     value::{Sample, Value},
 };
 

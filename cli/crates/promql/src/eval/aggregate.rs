@@ -12,10 +12,10 @@ use promql_parser::parser::{
 };
 
 use crate::{
+    error::QueryError,
     eval::Evaluator,
     labels::{self, Labels},
     numeric,
-    query::QueryError,
     value::Sample,
 };
 

@@ -6,9 +6,9 @@ use promql_parser::parser::Expr;
 
 use super::argument;
 use crate::{
+    error::QueryError,
     eval::Evaluator,
     labels::{Labels, without_name},
-    query::QueryError,
     value::{Sample, Value},
 };
 

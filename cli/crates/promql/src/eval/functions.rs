@@ -8,9 +8,9 @@ mod vector;
 use promql_parser::parser::{Call, Expr, value::ValueType};
 
 use crate::{
+    error::{QueryError, unsupported},
     eval::{Evaluator, Ranges},
     labels::without_name,
-    query::QueryError,
     value::{Sample, Value},
 };
 use range::Window;
@@ -92,7 +92,7 @@ pub(crate) fn call(evaluator: &Evaluator, call: &Call) -> Result<Value, QueryErr
         Some(Range(function)) => over_ranges(evaluator, arguments, function, false),
         Some(NamedRange(function)) => over_ranges(evaluator, arguments, function, true),
         Some(Special(function)) => function(evaluator, arguments),
-        None => crate::allowlist::unsupported(format!("the function `{}`", call.func.name)),
+        None => unsupported(format!("the function `{}`", call.func.name)),
     }
 }
 

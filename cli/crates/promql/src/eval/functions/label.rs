@@ -4,7 +4,7 @@ use promql_parser::parser::Expr;
 use regex::Regex;
 
 use super::argument;
-use crate::{eval::Evaluator, labels, query::QueryError, value::Value};
+use crate::{error::QueryError, eval::Evaluator, labels, value::Value};
 
 /// `label_replace(v, target, replacement, source, regex)`.
 pub(super) fn replace(evaluator: &Evaluator, arguments: &[Box<Expr>]) -> Result<Value, QueryError> {

@@ -4,11 +4,10 @@ use promql_parser::parser::Expr;
 
 use super::{argument, each};
 use crate::{
-    aggregate,
-    eval::Evaluator,
+    error::QueryError,
+    eval::{Evaluator, aggregate},
     labels::{Labels, without_name},
     numeric::{max, min},
-    query::QueryError,
     selector,
     value::{Sample, Value},
 };
