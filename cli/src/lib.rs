@@ -5,7 +5,7 @@
 //! [`live`] shows the run in progress, and [`output`] prints its report. [`publish`] sends metrics and
 //! annotations elsewhere, [`tsdb`] is the embedded Prometheus, [`input`] reads the files that users name,
 //! [`dashboard`] checks dashboards and rules, [`scaffold`] writes scenarios, and [`run_store`] lists recorded
-//! runs.
+//! runs. Everything that is printed passes through [`safe_output`], and through the redactor of [`secrets`].
 //!
 //! Data moves through the crates below it in one direction: `saasbench-model` (scenario and plan) →
 //! `saasbench-engine` (the load) → `saasbench-record` (samples on disk) → `saasbench-verify` (claims, with
@@ -22,5 +22,7 @@ pub mod observe;
 pub mod output;
 pub mod publish;
 pub mod run_store;
+pub mod safe_output;
 pub mod scaffold;
+pub mod secrets;
 pub mod tsdb;

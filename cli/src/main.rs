@@ -10,10 +10,13 @@ use saasbench::{
     commands,
     exit::{Exit, Failure},
     output::{Output, failure},
+    secrets,
 };
 use saasbench_report::github::GitHub;
 
+#[expect(clippy::disallowed_methods, reason = "failures are printed safely")]
 fn main() -> ExitCode {
+    std::env::args().for_each(|argument| secrets::protect_url(&argument));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => match mistake::meant(&error) {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
 
 /// Prints the help, the version, or what is wrong with the command line. Standard output that cannot be
 /// written fails as it does for every command; a closed pipe has read enough.
+#[expect(clippy::disallowed_methods, reason = "the failure is printed safely")]
 fn answered(error: &clap::Error) -> ExitCode {
     let printed = error.print().and_then(|()| std::io::stdout().flush());
     match printed {
@@ -55,6 +59,7 @@ fn answered(error: &clap::Error) -> ExitCode {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the streams are `Output`'s")]
 fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
     let (mut out, mut err) = (anstream::stdout(), anstream::stderr());
     let annotates = matches!(command, Command::Run(_) | Command::Verify(_) | Command::Compare(_));

@@ -25,8 +25,8 @@ use self::live::Live;
 use crate::{
     exit::{Exit, Failure},
     live::json::Object,
+    safe_output,
 };
-use saasbench_record::manifest::to_json;
 use saasbench_report::{
     github::GitHub,
     style::{BAD, FAINT, paint},
@@ -79,8 +79,21 @@ impl<'a> Output<'a> {
     /// When it cannot be written; a closed pipe is not an error.
     pub fn say(&mut self, text: &str) -> Result<(), Failure> {
         self.follow_no_more();
-        self.write_out(text.as_bytes())
-            .map_err(|error| Failure::new(Exit::Broken, format!("cannot write to standard output: {error}")))
+        self.write_out(&safe_output::text(text)).map_err(|error| unprintable(&error))
+    }
+
+    /// Prints a document for another program on standard output.
+    ///
+    /// # Errors
+    /// When it cannot be written; a closed pipe is not an error.
+    pub fn say_document(&mut self, text: &str) -> Result<(), Failure> {
+        self.follow_no_more();
+        self.write_out(&safe_output::document(text)).map_err(|error| unprintable(&error))
+    }
+
+    /// Prints annotations for a CI system, whose commands must not be made harmless.
+    fn say_annotations(&mut self, text: &str) -> Result<(), Failure> {
+        self.write_out(&safe_output::annotations(text)).map_err(|error| unprintable(&error))
     }
 
     /// Prints a warning.
@@ -93,18 +106,16 @@ impl<'a> Output<'a> {
 
     /// Prints a failure of a part of the work; the command continues.
     pub fn failure(&mut self, problem: &Failure) {
-        let mut text = Vec::new();
-        let _ = failure::print(problem, &mut text);
-        let text = String::from_utf8_lossy(&text);
+        let text = failure::text(problem);
         match self.is_json() {
-            true => self.object(Object::Warning, text.trim_end()),
-            false => self.print(text.trim_end()),
+            true => self.object(Object::Warning, &text),
+            false => self.print(&text),
         }
     }
 
-    /// Writes to standard output. A reader that went away (`| head`) has read enough.
-    fn write_out(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self.out.write_all(bytes).and_then(|()| self.out.flush()) {
+    /// Writes a safe text to standard output. A reader that went away (`| head`) has read enough.
+    fn write_out(&mut self, text: &str) -> io::Result<()> {
+        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other,
         }
@@ -113,7 +124,7 @@ impl<'a> Output<'a> {
     /// Prints to standard error; errors are ignored, because they must not stop a run.
     fn print(&mut self, text: &str) {
         if !self.shows_beside_progress(text) {
-            let _ = writeln!(self.err, "{text}");
+            let _ = writeln!(self.err, "{}", safe_output::text(text));
         }
     }
 
@@ -122,11 +133,11 @@ impl<'a> Output<'a> {
     /// # Errors
     /// When it cannot be written.
     pub fn document(&mut self, value: &impl Serialize, path: &Path) -> Result<(), Failure> {
-        let written = to_json(value).and_then(|text| {
+        let written = files::json(value).and_then(|text| {
             if path == Path::new("-") {
                 return self.write_out(&text);
             }
-            files::write(path, &text, None)
+            files::write(path, text.as_bytes(), None)
         });
         written.map_err(|error| {
             Failure::new(Exit::Broken, format!("cannot write {}: {error}", path.display()))
@@ -142,8 +153,8 @@ impl<'a> Output<'a> {
     ) -> Result<(), Failure> {
         let to_stdout = json.is_some_and(|path| path == Path::new("-"));
         let written = json.map_or(Ok(()), |path| {
-            let written = to_json(value).and_then(|json| {
-                if to_stdout { self.write_out(&json) } else { files::write(path, &json, None) }
+            let written = files::json(value).and_then(|json| {
+                if to_stdout { self.write_out(&json) } else { files::write(path, json.as_bytes(), None) }
             });
             written.map_err(|error| unwritable(path, &error))
         });
@@ -152,10 +163,14 @@ impl<'a> Output<'a> {
         }
         // A file that cannot be written leaves the text at least.
         let printed = self
-            .write_out(text().as_bytes())
+            .write_out(&safe_output::text(&text()))
             .map_err(|error| unwritable(Path::new("standard output"), &error));
         written.and(printed)
     }
+}
+
+fn unprintable(error: &io::Error) -> Failure {
+    Failure::new(Exit::Broken, format!("cannot write to standard output: {error}"))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {

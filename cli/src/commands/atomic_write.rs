@@ -23,7 +23,7 @@ pub(super) fn write_new(
     overwrite: bool,
     output: &mut Output<'_>,
 ) -> Result<(), Failure> {
-    if path == Path::new("-") { output.say(text) } else { write_all_new(&[(path, text)], overwrite) }
+    if path == Path::new("-") { output.say_document(text) } else { write_all_new(&[(path, text)], overwrite) }
 }
 
 /// Writes each text to its path. Symbolic links are followed, and what is neither a file nor a directory (a

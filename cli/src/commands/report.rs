@@ -49,7 +49,7 @@ fn page(dir: &Path) -> Result<(&'static str, String), Failure> {
 /// Writes it to standard output, to the file `out`, or to its default path, and says where it is.
 fn write(usual: &Path, out: Option<&Path>, page: &str, output: &mut Output<'_>) -> Result<(), Failure> {
     if out == Some(Path::new("-")) {
-        return output.say(page);
+        return output.say_document(page);
     }
     let path = out.unwrap_or(usual);
     // A pipe or `/dev/null` is written to directly; a file is replaced atomically.

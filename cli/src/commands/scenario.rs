@@ -5,9 +5,10 @@ use std::{cell::RefCell, collections::BTreeMap, io, path::Path};
 use crate::{
     exit::{Exit, Failure},
     input,
+    secrets::protect_scenario,
 };
 use saasbench_model::{
-    redact,
+    redact, safe_text,
     scenario::{
         Scenario,
         problem::Problems,
@@ -69,8 +70,11 @@ pub(super) fn understand(
         },
     };
     let scenario = resolve(&text, name, &sources).map_err(|problems| rendered(&problems, color))?;
-    let files = files.take();
-    Ok((scenario, ScenarioText::new(name.to_owned(), text, files)))
+    let text = ScenarioText::new(name.to_owned(), text, files.take());
+    if secrets == Secrets::Set {
+        protect_scenario(&scenario, &text);
+    }
+    Ok((scenario, text))
 }
 
 /// Applies the `[metrics]` of the environment `name` in the file `config` over the scenario's contract. A
@@ -86,7 +90,8 @@ pub fn declare(scenario: &mut Scenario, config: &Path, name: &str, color: bool) 
 }
 
 fn rendered(problems: &Problems, color: bool) -> Failure {
-    Failure { exit: Exit::Usage, message: problems.render(color), hint: None, rendered: true }
+    let message = safe_text::own_styles(&problems.render(color));
+    Failure { exit: Exit::Usage, message, hint: None, rendered: true }
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {

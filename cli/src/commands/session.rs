@@ -22,6 +22,7 @@ use crate::{
     live::view::Phase,
     output::{Output, details},
     publish::self_metrics::{Live, SelfMetricsServer, Subject},
+    secrets::redactor,
 };
 use saasbench_engine::{
     canary::Canaries,
@@ -32,6 +33,7 @@ use saasbench_engine::{
     },
     drive,
     rate_control::{RateControl, RateControlReceiver},
+    redactor::credentials,
     render::Origin,
     self_monitor::{in_flight::InFlight, response_timeout::ResponseTimeout},
     wire::Wire,
@@ -173,7 +175,10 @@ impl Session<'_> {
         let origins: Vec<Origin> = self.up.connections().endpoints.replicas().iter().map(origin).collect();
         let tolerance = Tolerance { offset: environment.clock_offset_ns, drift: environment.clock_drift };
         let in_flight = Arc::new(InFlight::new(self.workers()));
-        Setup::new(Arc::clone(scenario), &origins, &secrets(scenario), clock, tolerance, canaries, in_flight)
+        let secrets = secrets(scenario);
+        let redactor = redactor().with(credentials(scenario, &secrets));
+        let scenario = Arc::clone(scenario);
+        Setup::new(scenario, &origins, &secrets, clock, tolerance, canaries, in_flight).redacted_by(redactor)
     }
 
     /// Drives the load, from its start until everything about it is recorded.

@@ -21,7 +21,7 @@ const NAME: &str = "saasbench";
 pub fn completions(args: &CompletionsArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut shown(), NAME, &mut script);
-    output.say(&String::from_utf8_lossy(&script))?;
+    output.say_document(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Pass)
 }
 
@@ -35,7 +35,7 @@ pub fn man(args: &ManArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
         clap_mangen::Man::new(Cli::command())
             .render(&mut page)
             .map_err(|error| unwritten(NAME.as_ref(), &error))?;
-        output.say(&String::from_utf8_lossy(&page))?;
+        output.say_document(&String::from_utf8_lossy(&page))?;
         return Ok(Exit::Pass);
     };
     fs::create_dir_all(dir)

@@ -11,6 +11,7 @@ use super::{EnvironmentError, option_duration};
 use crate::{
     input,
     observe::prometheus::client::{BODY_SIZE_LIMIT, Credentials, TIMEOUT},
+    secrets,
 };
 use saasbench_engine::connect::tls::Identity;
 use saasbench_model::{
@@ -133,7 +134,7 @@ impl Access {
         let certificate = reading.file("certificate", config.certificate.as_deref());
         let key = reading.file("key", config.key.as_deref());
         let body_size_limit = reading.size("body_size_limit", config.body_size_limit.as_deref());
-        let Reading { missing, mut problems, mut secrets, .. } = reading;
+        let Reading { missing, mut problems, secrets, .. } = reading;
         if !missing.is_empty() {
             problems.push(format!("not set among the environment variables: {}", missing.join(", ")));
         }
@@ -143,12 +144,8 @@ impl Access {
                 hint: "docs/environments.md#prometheus shows every key".to_owned(),
             });
         }
-        let in_url = url::Url::parse(&config.url).ok();
-        if let Some(password) = in_url.as_ref().and_then(url::Url::password) {
-            secrets.push((password.to_owned(), "***".to_owned()));
-        }
-        // The longest first, because one may be part of another.
-        secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+        secrets::protect_url(&config.url);
+        secrets::protect(secrets.iter().cloned());
         Ok(Self {
             url: config.url,
             credentials: Credentials { headers, secrets },
@@ -192,7 +189,7 @@ pub fn credentials(
             None => reading.problems.push("this is not a header: it has no `:`".to_owned()),
         }
     }
-    let Reading { missing, mut problems, mut secrets, .. } = reading;
+    let Reading { missing, mut problems, secrets, .. } = reading;
     if !missing.is_empty() {
         problems.push(format!("not set among the environment variables: {}", missing.join(", ")));
     }
@@ -203,7 +200,7 @@ pub fn credentials(
                 .to_owned(),
         });
     }
-    secrets.sort_by_key(|(secret, _)| std::cmp::Reverse(secret.len()));
+    secrets::protect(secrets.iter().cloned());
     Ok(Credentials { headers: map, secrets })
 }
 

@@ -8,6 +8,7 @@ use super::{
     config::EnvironmentConfig,
 };
 use crate::environment::connect::{self, TlsTrust};
+use crate::secrets;
 use saasbench_engine::connect::{resolve::System, target::Target};
 use saasbench_model::{
     redact,
@@ -52,7 +53,7 @@ pub async fn ad_hoc(
         name: "ad hoc".to_owned(),
         replicas: checked(replicas, "--target")?,
         prometheus: prometheus.as_ref().map(|access| redact::url(&access.url)),
-        redis: given.redis.as_deref().map(redact::url),
+        redis: given.redis.as_deref().map(shown),
         exclusive: given.exclusive,
         fresh: given.fresh,
         clock_offset_ns: CLOCK_OFFSET,
@@ -64,6 +65,12 @@ pub async fn ad_hoc(
         programs: Default::default(),
     };
     connect_all(environment, prometheus, given.redis, scenario, trust).await
+}
+
+/// The URL of Redis without its password, which is a secret from now on.
+fn shown(url: &str) -> String {
+    secrets::protect_url(url);
+    redact::url(url)
 }
 
 /// Credentials and options for Prometheus, with the environment variables of this process.
@@ -97,7 +104,7 @@ pub async fn named(
         name: name.to_owned(),
         replicas: checked(replicas, &place)?,
         prometheus: prometheus.as_ref().map(|access| redact::url(&access.url)),
-        redis: config.redis.as_deref().map(redact::url),
+        redis: config.redis.as_deref().map(shown),
         exclusive: config.exclusive,
         fresh: config.fresh,
         clock_offset_ns: config.clock_offset.map_or(CLOCK_OFFSET, Nanos::from),

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::status_block::{Bar, Row};
+use crate::safe_output;
 
 /// Maximum frames per second: a frame replaces one row, and several rows change at once.
 const FRAMES: u8 = 100;
@@ -111,7 +112,8 @@ fn style(bar: Option<&Bar>, coloured: bool) -> ProgressStyle {
 }
 
 fn shown(text: &str, coloured: bool) -> String {
-    if coloured { text.to_owned() } else { anstream::adapter::strip_str(text).to_string() }
+    let text = safe_output::text(text);
+    if coloured { text } else { anstream::adapter::strip_str(&text).to_string() }
 }
 
 #[cfg(test)]
@@ -119,6 +121,7 @@ pub(super) mod tests {
     use indicatif::InMemoryTerm;
 
     use super::*;
+    use saasbench_report::style::{FAINT, paint};
 
     /// Bars on a simulated terminal of `width` columns, and that terminal.
     pub(in crate::live) fn in_memory(width: usize) -> (Bars, InMemoryTerm) {
@@ -148,7 +151,7 @@ pub(super) mod tests {
     fn notes_stay_above_the_rows() {
         let (mut bars, term) = in_memory(80);
         bars.draw(rows(&["one", "two"]));
-        bars.print("\x1b[2mnote\x1b[0m");
+        bars.print(&paint(FAINT, "note"));
         assert_eq!(term.contents(), "note\none\ntwo");
         drop(bars);
         assert_eq!(term.contents(), "note");

@@ -14,7 +14,6 @@ pub mod view;
 pub mod window;
 
 use std::{
-    io::Write as _,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc},
     time::Duration,
 };
@@ -28,6 +27,7 @@ use self::{
 };
 use crate::live::bars::Bars;
 use crate::publish::self_metrics::Live;
+use crate::safe_output::{json_to_stderr as write_json, to_stderr as write};
 use crate::{
     args::{DisplayArgs, ProgressForm, Ui},
     observe::observer_log::ObserverLog,
@@ -210,7 +210,7 @@ impl Follower {
         self.view.phase = phase;
         let now = self.clock.now();
         match &mut self.mode {
-            DisplayMode::Json => write(&json::phase(&self.view, now)),
+            DisplayMode::Json => write_json(&json::phase(&self.view, now)),
             DisplayMode::Full(full) => full.log(&reported(phase, now)),
             DisplayMode::Bars(bars) if self.verbose => bars.print(&reported(phase, now)),
             DisplayMode::Lines { .. } if self.verbose => write(&format!("{}\n", reported(phase, now))),
@@ -244,7 +244,7 @@ impl Follower {
     fn event(&mut self, at: Nanos, text: &str) {
         let line = format!("{:8.3} s  {text}", at.as_secs_f64());
         match &mut self.mode {
-            DisplayMode::Json => write(&json::event(at, text)),
+            DisplayMode::Json => write_json(&json::event(at, text)),
             DisplayMode::Full(full) => full.log(&line),
             DisplayMode::Bars(bars) => bars.print(&line),
             DisplayMode::Lines { .. } => write(&format!("{line}\n")),
@@ -257,7 +257,7 @@ impl Follower {
         while let Ok(text) = self.reported.try_recv() {
             let text = one_line(&text);
             match &mut self.mode {
-                DisplayMode::Json => write(&json::note(&text)),
+                DisplayMode::Json => write_json(&json::note(&text)),
                 DisplayMode::Full(full) => full.log(&text),
                 DisplayMode::Bars(bars) => bars.print(&paint(FAINT, text)),
                 DisplayMode::Lines { .. } | DisplayMode::Nothing => {
@@ -290,7 +290,7 @@ impl Follower {
     }
 
     fn write_progress(&self) {
-        write(&json::progress(&self.view, self.clock.now()));
+        write_json(&json::progress(&self.view, self.clock.now()));
     }
 
     fn draw(&mut self) {
@@ -323,11 +323,6 @@ fn reported(phase: Phase, now: Nanos) -> String {
 fn one_line(text: &str) -> String {
     let words = text.split(|c: char| c.is_control()).filter(|words| !words.is_empty());
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// Writes to standard error; errors are ignored, because they must not stop a run.
-fn write(text: &str) {
-    let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
 /// The width of the terminal.

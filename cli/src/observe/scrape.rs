@@ -17,12 +17,19 @@ use std::{
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::{http_body, http_error::describe, observer_log::ProbeLog, until};
+use crate::{
+    observe::{http_body, http_error::describe, observer_log::ProbeLog, until},
+    secrets::redactor,
+};
 use saasbench_engine::{
     clock::RunClock,
     connect::endpoint::{Endpoint, Endpoints},
 };
-use saasbench_model::{redact, scenario::MetricsContract, units::Nanos};
+use saasbench_model::{
+    redact::{self, secrets::Redactor},
+    scenario::MetricsContract,
+    units::Nanos,
+};
 use saasbench_record::contract_view::ContractView;
 use saasbench_record::{
     checksum::Checksum,
@@ -125,6 +132,7 @@ pub struct Scraper {
     clock: RunClock,
     index: Mutex<Index>,
     probes: ProbeLog,
+    redactor: Redactor,
 }
 
 #[derive(Debug)]
@@ -187,7 +195,8 @@ impl Scraper {
         std::fs::create_dir_all(dir.join("scrapes"))?;
         let file = OpenOptions::new().create(true).append(true).open(dir.join("scrapes.jsonl"))?;
         let index = Mutex::new(Index { file, next: 0 });
-        Ok(Self { replicas, contract, dir, clock, index, probes: ProbeLog::default() })
+        let (probes, redactor) = (ProbeLog::default(), redactor());
+        Ok(Self { replicas, contract, dir, clock, index, probes, redactor })
     }
 
     /// The same, with a log of its scrapes.
@@ -284,7 +293,12 @@ impl Scraper {
     async fn scrape(&self, source: &Source) -> Scraped {
         let from_ns = self.clock.now();
         let answer = source.pages.get(&self.contract.path).await;
-        Scraped { from_ns, to_ns: self.clock.now(), answer }
+        let to_ns = self.clock.now();
+        let answer = match answer {
+            Ok(text) => Ok(self.redactor.redact_exposition(&text).into_owned()),
+            Err(error) => Err(self.redactor.redact(&error).into_owned()),
+        };
+        Scraped { from_ns, to_ns, answer }
     }
 
     fn write(&self, replica: &Replica, phase: Phase, scrape: &Scraped, settled: bool) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::{fs::OpenOptions, io::Write as _, path::Path, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::observer_log::ProbeLog;
+use crate::{observe::observer_log::ProbeLog, secrets::redactor};
 use saasbench_engine::clock::RunClock;
 use saasbench_record::{
     json_lines::to_line,
@@ -33,7 +33,7 @@ pub async fn watch(
     let mut file = OpenOptions::new().create(true).append(true).open(dir.join("store.jsonl"))?;
     let client = redis::Client::open(url);
     let database = client.as_ref().map_or(0, |client| client.get_connection_info().redis_settings().db());
-    let mut connection = None;
+    let (mut connection, redactor) = (None, redactor());
     loop {
         let is_last = stop.is_cancelled();
         let from_ns = clock.now();
@@ -51,7 +51,7 @@ pub async fn watch(
         let line = to_line(&RedisSample {
             from_ns,
             to_ns,
-            run_id: field("run_id").map(str::to_owned),
+            run_id: field("run_id").map(|id| redactor.redact(id).into_owned()),
             uptime_s: field("uptime_in_seconds").and_then(|text| text.parse().ok()),
             health,
         })?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Output, files, unwritable};
-use crate::{args::ReportArgs, exit::Failure};
+use crate::{args::ReportArgs, exit::Failure, safe_output};
 use saasbench_report::{comparison, github::GitHub};
 use saasbench_verify::compare::Comparison;
 
@@ -24,16 +24,17 @@ impl Output<'_> {
             let text = comparison::markdown(comparison);
             if path == Path::new("-") {
                 is_stdout_taken = true;
-                self.say(&text)?;
+                self.say_document(&text)?;
             } else {
-                files::write(path, text.as_bytes(), self.github.as_ref())
+                files::write(path, safe_output::document(&text).as_bytes(), self.github.as_ref())
                     .map_err(|error| unwritable(path, &error))?;
             }
         }
         let annotations = self.github.as_ref().map(|_| GitHub::of_comparison(comparison)).unwrap_or_default();
-        let text =
-            || if is_stdout_taken { String::new() } else { comparison::render(comparison) + &annotations };
-        self.deliver(comparison, text, json)
+        let text = || if is_stdout_taken { String::new() } else { comparison::render(comparison) };
+        self.deliver(comparison, text, json)?;
+        let is_text = !is_stdout_taken && json.is_none_or(|path| path != Path::new("-"));
+        if is_text { self.say_annotations(&annotations) } else { Ok(()) }
     }
 
     /// Delivers the comparison of a run whose report was just delivered: its text follows the report's, on

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::exit::Failure;
+use crate::{exit::Failure, safe_output};
 use saasbench_report::style::{BAD, HINT, paint};
 
 /// Prints a failure.
@@ -10,12 +10,14 @@ use saasbench_report::style::{BAD, HINT, paint};
 /// # Errors
 /// When `err` cannot be written.
 pub fn print(failure: &Failure, err: &mut dyn Write) -> io::Result<()> {
+    writeln!(err, "{}", safe_output::text(&text(failure)))
+}
+
+/// The text of a failure.
+pub(super) fn text(failure: &Failure) -> String {
     if failure.rendered {
-        return writeln!(err, "{}", failure.message.trim_end());
+        return failure.message.trim_end().to_owned();
     }
-    writeln!(err, "{} {}", paint(BAD, "error:"), failure.message)?;
-    match &failure.hint {
-        Some(hint) => writeln!(err, "{} {hint}", paint(HINT, "help:")),
-        None => Ok(()),
-    }
+    let hint = failure.hint.as_ref().map(|hint| format!("\n{} {hint}", paint(HINT, "help:")));
+    format!("{} {}{}", paint(BAD, "error:"), failure.message, hint.unwrap_or_default())
 }

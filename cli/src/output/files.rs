@@ -3,9 +3,12 @@
 
 use std::{fs, io, io::Write as _, path::Path};
 
+use serde::Serialize;
+
 use crate::{
     args::ReportArgs,
     exit::{Exit, Failure},
+    safe_output,
 };
 use saasbench_record::manifest::{to_json, write_whole};
 use saasbench_report::{gate::GateInputs, github::GitHub, junit, markdown};
@@ -24,11 +27,14 @@ pub(super) enum Form {
 
 impl Form {
     /// The contents of the file. JSON has the report only; the comparison has a JSON file of its own.
-    pub(super) fn render(self, report: &Report, beside: GateInputs<'_>) -> io::Result<Vec<u8>> {
+    pub(super) fn render(self, report: &Report, beside: GateInputs<'_>) -> io::Result<String> {
         match self {
-            Self::Json => to_json(report),
-            Self::Junit => junit::render(report, beside).map_err(io::Error::other),
-            Self::Markdown => Ok(markdown::render(report, beside).into_bytes()),
+            Self::Json => json(report),
+            Self::Junit => {
+                let xml = junit::render(report, beside).map_err(io::Error::other)?;
+                Ok(safe_output::document(&xml))
+            }
+            Self::Markdown => Ok(safe_output::document(&markdown::render(report, beside))),
         }
     }
 
@@ -39,6 +45,15 @@ impl Form {
             Self::Markdown => "--markdown",
         }
     }
+}
+
+/// A JSON document.
+///
+/// # Errors
+/// Never for the types of this crate.
+pub(super) fn json(value: &impl Serialize) -> io::Result<String> {
+    let text = String::from_utf8(to_json(value)?).map_err(io::Error::other)?;
+    Ok(safe_output::json(&text))
 }
 
 /// All requested files.

@@ -18,6 +18,7 @@ use crate::{
     },
     observe::observer_log::ObserverLog,
     publish::self_metrics,
+    safe_output,
 };
 use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 use saasbench_model::{scenario::Scenario, units::Nanos};
@@ -152,7 +153,7 @@ impl Output<'_> {
     }
 
     fn line(&mut self, line: &str) {
-        let _ = self.err.write_all(line.as_bytes());
+        let _ = self.err.write_all(safe_output::json(line).as_bytes());
     }
 
     /// Whether the display has shown the text beside the progress.

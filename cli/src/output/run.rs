@@ -8,7 +8,7 @@ use std::{
 
 use super::{Output, files, unwritable};
 use crate::{args::ReportArgs, exit::Failure};
-use saasbench_model::scenario::Scenario;
+use saasbench_model::{safe_text, scenario::Scenario};
 use saasbench_record::{
     manifest::{Environment, Replica},
     writer::RecordError,
@@ -32,7 +32,8 @@ impl Output<'_> {
             format!("{} {}{address}{http2}", replica.name, replica.url)
         };
         let replicas: Vec<String> = environment.replicas.iter().map(shown).collect();
-        let about = scenario.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+        let about =
+            scenario.about.as_ref().map(|about| format!(": {}", safe_text::line(about))).unwrap_or_default();
         self.print(&format!("{}{about}", paint(STRONG, &scenario.name)));
         self.print(&paint(FAINT, format!("{} · {}", environment.name, replicas.join(" · "))));
         if !environment.faults.is_empty() {
@@ -62,7 +63,7 @@ impl Output<'_> {
         for (form, path) in files::asked(args) {
             let written = form.render(report, beside).and_then(|text| {
                 if path != Path::new("-") {
-                    return files::write(path, &text, self.github.as_ref());
+                    return files::write(path, text.as_bytes(), self.github.as_ref());
                 }
                 is_stdout_taken = true;
                 self.write_out(&text)
@@ -71,7 +72,8 @@ impl Output<'_> {
         }
         if !is_stdout_taken {
             let annotations = self.github.as_ref().map(|github| github.annotations(report, beside));
-            self.say(&(terminal::render_within(report, columns()) + &annotations.unwrap_or_default()))?;
+            self.say(&terminal::render_within(report, columns()))?;
+            annotations.map_or(Ok(()), |annotations| self.say_annotations(&annotations))?;
         }
         failure.map_or(Ok(()), Err)
     }

@@ -123,7 +123,7 @@ impl Grafana {
         let url = format!("{}/api/annotations", self.url.trim_end_matches('/'));
         let request = self.http.post(url).headers(self.credentials.headers.clone());
         let answer = request.timeout(TIMEOUT).json(annotation).send().await;
-        let redact = |text: &str| self.credentials.redacted(text).into_owned();
+        let redact = |text: &str| self.credentials.redacted(text);
         let answer = answer.map_err(|error| redact(&describe(&error.without_url())))?;
         let status = answer.status();
         if status.is_success() {

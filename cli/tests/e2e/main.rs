@@ -32,6 +32,7 @@ mod limited_services;
 mod local;
 mod noisy_neighbours;
 mod output;
+mod output_safety;
 mod plan;
 mod prometheus;
 mod remote_write;

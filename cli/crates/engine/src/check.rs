@@ -5,7 +5,7 @@ use super::{
     exchange::Response,
     extract::{self, NotJson, Value},
 };
-use crate::redactor::Redactor;
+use saasbench_model::redact::secrets::Redactor;
 use saasbench_model::scenario::journey::{Check, Condition, Literal};
 
 /// Characters of a response that a message shows, at most.

@@ -9,8 +9,8 @@ mod pieces;
 use std::collections::BTreeMap;
 
 use super::{canary::Canaries, cookies::Jar, exchange::Request};
+pub(super) use pieces::base64;
 use pieces::{Piece, Place, basic, number, put};
-pub(super) use pieces::{base64, forms};
 use saasbench_model::{
     plan::data_rows::{self, RowRequest},
     scenario::{

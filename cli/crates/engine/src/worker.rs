@@ -20,10 +20,11 @@ use super::{
 use crate::{clock::RunClock, self_monitor::in_flight::InFlight};
 use crate::{
     rate_control::{RateControlReceiver, WorkerPace},
-    redactor::Redactor,
+    redactor,
 };
 use saasbench_model::{
     plan::time::PlanInstant,
+    redact::secrets::Redactor,
     scenario::Scenario,
     units::{Nanos, Tolerance},
 };
@@ -71,7 +72,7 @@ impl Setup {
         in_flight: Arc<InFlight>,
     ) -> Self {
         let renderer = Renderer::new(&scenario, origins, secrets, canaries.is_some());
-        let redactor = Redactor::new(&scenario, secrets);
+        let redactor = redactor::of(&scenario, secrets);
         let replicas = origins.len();
         Self {
             scenario,
@@ -85,6 +86,12 @@ impl Setup {
             pace: None,
             started: Arc::default(),
         }
+    }
+
+    /// The same with another redactor, which knows more secrets.
+    #[must_use]
+    pub fn redacted_by(self, redactor: Redactor) -> Self {
+        Self { redactor, ..self }
     }
 
     /// The same for a load whose pace can be changed.

@@ -2,8 +2,8 @@
 //!
 //! [`scenario`] parses a TOML file and resolves it to a validated [`scenario::Scenario`], reporting every
 //! mistake with its place; [`plan`] is the arithmetic of a load: when an arrival is due, which step it runs,
-//! and with which data; [`units`] are instants, rates and quotas; [`redact`] keeps secrets out of displayed
-//! URLs.
+//! and with which data; [`units`] are instants, rates and quotas; [`redact`] keeps secrets out of URLs
+//! and of everything that is recorded, written and printed, and [`safe_text`] makes text of others safe to show.
 //!
 //! Related crates: most others build on this one, and it depends on none of them. It is pure: no clock, no
 //! runtime, no command line.
@@ -37,5 +37,6 @@
 
 pub mod plan;
 pub mod redact;
+pub mod safe_text;
 pub mod scenario;
 pub mod units;

@@ -1,5 +1,10 @@
 //! Redacts URLs for display and for the record: keeps where a URL leads, removes credentials, query values
-//! and fragments, where tokens may be. Also decides which names suggest a secret.
+//! and fragments, where tokens may be. Also decides which names suggest a secret. `secrets` replaces known
+//! secrets in any text.
+
+mod encoded;
+mod fields;
+pub mod secrets;
 
 /// Replaces what is hidden.
 const HIDDEN: &str = "***";

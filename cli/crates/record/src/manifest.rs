@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use saasbench_model::{plan::time::PlanTime, scenario::overrides::Overrides, units::Nanos};
+use saasbench_model::{plan::time::PlanTime, safe_text, scenario::overrides::Overrides, units::Nanos};
 
 use crate::{
     checksum::{Checksum, ChecksumError, check_document, to_document},
@@ -294,9 +294,9 @@ pub fn identity(started_unix_ns: i64, scenario: &ScenarioText) -> Checksum {
 /// # Errors
 /// Never for the types of this crate; returned so that no caller has to unwrap.
 pub fn to_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
-    let mut json = serde_json::to_vec_pretty(value)?;
-    json.push(b'\n');
-    Ok(json)
+    let json = serde_json::to_string_pretty(value)? + "\n";
+    // A document that is looked at in a terminal does nothing to it.
+    Ok(safe_text::terminal(&json).into_bytes())
 }
 
 /// Writes a file atomically.

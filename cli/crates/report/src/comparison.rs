@@ -7,7 +7,7 @@ use super::{
     style::{BAD, FAINT, GOOD, STRONG, UNSURE, paint},
     terminal::{align, table},
 };
-use saasbench_model::units::Nanos;
+use saasbench_model::{safe_text, units::Nanos};
 use saasbench_verify::{
     compare::{Change, Clock, Comparison, Quantity, Row, Unit},
     verdict::Outcome,
@@ -88,15 +88,9 @@ pub fn markdown(comparison: &Comparison) -> String {
     text
 }
 
-/// Escapes what Markdown would interpret.
+/// A text of the runs.
 fn escape(text: &str) -> String {
-    text.chars().fold(String::new(), |mut escaped, c| {
-        if matches!(c, '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\') {
-            escaped.push('\\');
-        }
-        escaped.push(if c == '\n' { ' ' } else { c });
-        escaped
-    })
+    safe_text::markdown(text, usize::MAX)
 }
 
 /// A quantity in one line: `regressed: +12.0 % (+9.1 % … +15.0 %), baseline 10 ms, current 11.2 ms`.

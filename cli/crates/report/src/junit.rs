@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use crate::gate::GateInputs;
-use saasbench_model::units::Nanos;
+use saasbench_model::{safe_text, units::Nanos};
 use saasbench_record::manifest::State;
 use saasbench_verify::{
     Report,
@@ -25,7 +25,7 @@ const FINDINGS: usize = 20;
 ///
 /// # Errors
 /// When the XML writer fails, which it does not for text in memory.
-pub fn render(report: &Report, gate: GateInputs<'_>) -> Result<Vec<u8>, SerializeError> {
+pub fn render(report: &Report, gate: GateInputs<'_>) -> Result<String, SerializeError> {
     let mut xml = quick_junit::Report::new(report.scenario.as_str());
     let lasted = report.load.map_or(Nanos::ZERO, |load| load.to_ns - load.from_ns);
     let lasted = Duration::from_nanos(lasted.0.unsigned_abs());
@@ -51,7 +51,8 @@ pub fn render(report: &Report, gate: GateInputs<'_>) -> Result<Vec<u8>, Serializ
     xml.add_test_suites(suites);
     let mut text = Vec::new();
     xml.serialize(&mut text)?;
-    Ok(text)
+    // XML cannot hold noncharacters, whoever sent them.
+    Ok(safe_text::document(&String::from_utf8_lossy(&text)))
 }
 
 /// The run itself: whether it completed, and saasbench with it.
@@ -167,7 +168,7 @@ mod tests {
     fn text(report: &Report) -> String {
         let mut report = report.clone();
         report.run = "runs/RUN".to_owned();
-        String::from_utf8(render(&report, GateInputs::default()).unwrap()).unwrap()
+        render(&report, GateInputs::default()).unwrap()
     }
 
     #[test]
@@ -183,7 +184,7 @@ mod tests {
 
     /// The case of the run itself.
     fn run_case(report: &Report, gate: GateInputs<'_>) -> String {
-        let text = String::from_utf8(render(report, gate).unwrap()).unwrap();
+        let text = render(report, gate).unwrap();
         let from = text.find("<testcase name=\"run completed\"").unwrap();
         text[from..].lines().take(2).map(str::trim).collect::<Vec<_>>().join("\n")
     }
@@ -228,7 +229,7 @@ mod tests {
         report.verdicts.truncate(1);
         report.verdicts[0].outcome = Outcome::Fail;
         report.verdicts[0].subject = "\"<a>\" & \u{1b}[31m]]>".to_owned();
-        report.verdicts[0].summary = "one\ntwo\u{0}".to_owned();
+        report.verdicts[0].summary = "one\ntwo\u{0}\u{fffe}\u{202e}".to_owned();
         insta::assert_snapshot!(text(&report));
     }
 }

@@ -33,6 +33,7 @@ pub mod timeline;
 /// Styles of terminal text. The output stream strips them where colours are off.
 pub mod style {
     use anstyle::{AnsiColor, Style};
+    use saasbench_model::safe_text::own;
 
     /// A pass.
     pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -47,8 +48,9 @@ pub mod style {
     /// The hint below an error message.
     pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
-    /// `text` in a style, reset at its end.
+    /// `text` in a style, reset at its end. The style is marked as the program's own; that of a text is not, and
+    /// so is not printed.
     pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
-        format!("{style}{text}{style:#}")
+        format!("{}{text}{}", own(&style.to_string()), own(&format!("{style:#}")))
     }
 }

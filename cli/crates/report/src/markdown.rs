@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::comparison;
 use crate::gate::GateInputs;
+use saasbench_model::safe_text;
 use saasbench_record::manifest::State;
 use saasbench_verify::{
     Report,
@@ -181,33 +182,16 @@ fn sign(outcome: Outcome) -> &'static str {
     }
 }
 
-/// Escapes text for Markdown and HTML, on one line.
+/// A text of the run, at most [`CHARACTERS`] long.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in shortened(text).chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            // Some renderers end a cell at an escaped pipe, too; `@` and `#` mention people and issues.
-            '|' | '@' | '#' => {
-                let _ = write!(escaped, "&#{};", u32::from(c));
-            }
-            '\\' | '`' | '*' | '_' | '[' | ']' | '~' | '$' => escaped.extend(['\\', c]),
-            c => escaped.push(c),
-        }
-    }
-    escaped
+    safe_text::markdown(text, CHARACTERS)
 }
 
-/// On one line, without control characters, at most [`CHARACTERS`] long.
+/// A text on one line, which nothing is escaped in, at most [`CHARACTERS`] long.
 fn shortened(text: &str) -> String {
-    let mut shown: String =
-        text.chars().take(CHARACTERS).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if text.chars().nth(CHARACTERS).is_some() {
-        shown.push('…');
-    }
-    shown
+    let shown: String = text.chars().take(CHARACTERS).collect();
+    let rest = if text.chars().nth(CHARACTERS).is_some() { "…" } else { "" };
+    safe_text::line(&shown) + rest
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ fn credentials_are_filled_in_and_known_as_secrets() {
     let encoded = BASE64_STANDARD.encode("me:pa:ss wörd");
     assert_eq!(header(&basic, "authorization"), format!("Basic {encoded}").as_bytes());
     let hidden: Vec<&str> = basic.credentials.secrets.iter().map(|(secret, _)| secret.as_str()).collect();
-    assert_eq!(hidden, [encoded.as_str(), "pa:ss wörd"]);
+    assert_eq!(hidden, ["pa:ss wörd", encoded.as_str()]);
 
     let bearer = access(
         "url = \"https://h\"\nbearer = \"${env:TOKEN}\"\ntimeout = \"30s\"\ninsecure = true\nheaders = { X-Scope-OrgID = \"acme|globex\" }",

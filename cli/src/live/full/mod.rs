@@ -10,7 +10,7 @@ mod terminal;
 
 use std::{
     collections::VecDeque,
-    io::{self, IsTerminal as _, Stderr, Write as _},
+    io::{self, IsTerminal as _, Stderr},
     sync::{Arc, mpsc},
 };
 
@@ -24,7 +24,10 @@ use self::keys::Shown;
 pub use self::terminal::restore;
 pub(super) use self::terminal::stop;
 use super::view::View;
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    safe_output,
+};
 use saasbench_engine::{clock::RunClock, rate_control::RateControl};
 
 /// Lines of the log that are kept.
@@ -126,7 +129,8 @@ impl Full {
         if self.state.log.len() == LOG {
             self.state.log.pop_front();
         }
-        self.state.log.push_back(anstream::adapter::strip_str(text).to_string());
+        let text = safe_output::text(text);
+        self.state.log.push_back(anstream::adapter::strip_str(&text).to_string());
     }
 
     /// Adds a line to the log that must also be readable afterwards.
@@ -153,7 +157,7 @@ impl Drop for Full {
     fn drop(&mut self) {
         restore();
         for text in &self.state.reported {
-            let _ = writeln!(anstream::stderr(), "{text}");
+            safe_output::to_stderr(&format!("{text}\n"));
         }
     }
 }

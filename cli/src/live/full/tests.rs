@@ -1,5 +1,7 @@
 //! The full display on terminals of several sizes, and its keys.
 
+use std::io::Write as _;
+
 use ratatui::{
     Terminal,
     backend::TestBackend,

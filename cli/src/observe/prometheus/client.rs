@@ -1,9 +1,9 @@
 //! A client of the HTTP API of Prometheus, or of a compatible server. It records nothing and judges nothing.
 //!
-//! Nothing that a server echoes of credentials leaves this module: errors contain no secrets, and in
-//! responses every text that is a secret as a whole is replaced.
+//! Nothing that a server echoes of a secret leaves this module: errors contain none, and in responses they are
+//! replaced, except in samples, which are evidence.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use serde_json::Value;
@@ -12,6 +12,8 @@ use crate::observe::{
     http_body::{self, BodyError},
     http_error::describe,
 };
+use crate::secrets::redactor;
+use saasbench_model::{redact::secrets::Redactor, safe_text};
 use saasbench_record::query::ApiRequest;
 
 /// A query that takes longer has failed, unless an environment allows more.
@@ -19,10 +21,6 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest response that is read, unless an environment allows more.
 pub const BODY_SIZE_LIMIT: u64 = 256 << 20;
-
-/// A text of a response counts as a secret only if it is one as a whole and has this length: a short one may
-/// be a coincidence.
-const UNMISTAKABLE: usize = 8;
 
 /// Why a request has no response.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,50 +89,13 @@ impl fmt::Debug for Credentials {
 
 impl Credentials {
     /// The text with every secret replaced.
-    pub fn redacted<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let mut clean = Cow::Borrowed(text);
-        for (secret, shown) in self.secrets.iter().filter(|(secret, _)| !secret.is_empty()) {
-            if clean.contains(secret.as_str()) {
-                clean = Cow::Owned(clean.replace(secret.as_str(), shown));
-            }
-        }
-        clean
+    pub fn redacted(&self, text: &str) -> String {
+        self.redactor().redact(text).into_owned()
     }
 
-    /// Replaces secrets in every text of a value, keys included, so that it stays JSON.
-    fn redact_texts(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => {
-                if let Cow::Owned(clean) = self.redacted(text) {
-                    *text = clean;
-                }
-            }
-            Value::Array(values) => values.iter_mut().for_each(|value| self.redact_texts(value)),
-            Value::Object(map) => {
-                for (key, mut value) in std::mem::take(map) {
-                    self.redact_texts(&mut value);
-                    map.insert(self.redacted(&key).into_owned(), value);
-                }
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-
-    /// Replaces the texts of a response that are a secret as a whole. It is evidence: nothing else in it may
-    /// change, and samples (pairs of a time and a text) never.
-    fn redact_whole_texts(&self, value: &mut Value) {
-        match value {
-            Value::String(text) => {
-                let is = |secret: &str| secret.len() >= UNMISTAKABLE && secret == text;
-                if let Some((_, shown)) = self.secrets.iter().find(|(secret, _)| is(secret)) {
-                    text.clone_from(shown);
-                }
-            }
-            Value::Array(values) if matches!(values.as_slice(), [Value::Number(_), Value::String(_)]) => {}
-            Value::Array(values) => values.iter_mut().for_each(|value| self.redact_whole_texts(value)),
-            Value::Object(map) => map.values_mut().for_each(|value| self.redact_whole_texts(value)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
+    /// Replaces these secrets, and all others that are known by now.
+    fn redactor(&self) -> Redactor {
+        redactor().with(self.secrets.clone())
     }
 }
 
@@ -144,6 +105,7 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     credentials: Credentials,
+    redactor: Redactor,
     timeout: Duration,
     body_size_limit: u64,
 }
@@ -156,6 +118,7 @@ impl Client {
             http,
             base,
             credentials: Credentials::default(),
+            redactor: redactor(),
             timeout: TIMEOUT,
             body_size_limit: BODY_SIZE_LIMIT,
         }
@@ -170,7 +133,8 @@ impl Client {
     /// The same with credentials, and with a timeout for every query.
     #[must_use]
     pub fn with_credentials(self, credentials: Credentials, timeout: Duration) -> Self {
-        Self { credentials, timeout, ..self }
+        let redactor = credentials.redactor();
+        Self { credentials, redactor, timeout, ..self }
     }
 
     /// The whole response (`{"status": "success", "data": …}`).
@@ -188,26 +152,21 @@ impl Client {
         let response = request.send().await.map_err(|error| self.failed(error))?;
         let status = response.status().as_u16();
         let content_type = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let content_type = content_type.map(|kind| self.credentials.redacted(kind).into_owned());
+        let content_type = content_type.map(|kind| safe_text::line(&self.redactor.redact(kind)));
         let body = http_body::read(response, self.body_size_limit).await.map_err(|error| match error {
             BodyError::Broken(error) => self.failed(error),
             BodyError::TooLong(_) => ApiError::TooLong(error.to_string()),
         })?;
         let mut value: Option<Value> = serde_json::from_slice(&body).ok();
         if let Some(value) = &mut value {
-            let is_success = value.get("status").and_then(Value::as_str) == Some("success");
-            if is_success {
-                self.credentials.redact_whole_texts(value);
-            } else {
-                self.credentials.redact_texts(value);
-            }
+            self.redactor.redact_value(value);
         }
-        let said = |key: &str| value.as_ref()?.get(key)?.as_str();
-        match (status, said("status")) {
-            (401 | 403, _) => Err(ApiError::Denied { status, message: said("error").map(str::to_owned) }),
+        let said = |key: &str| Some(safe_text::line(value.as_ref()?.get(key)?.as_str()?));
+        match (status, said("status").as_deref()) {
+            (401 | 403, _) => Err(ApiError::Denied { status, message: said("error") }),
             (_, Some("success")) => value.ok_or(ApiError::NotPrometheus { status, content_type }),
             (_, Some("error")) => {
-                Err(ApiError::Rejected(said("error").unwrap_or("no reason given").to_owned()))
+                Err(ApiError::Rejected(said("error").unwrap_or_else(|| "no reason given".to_owned())))
             }
             _ => Err(ApiError::NotPrometheus { status, content_type }),
         }
@@ -217,7 +176,7 @@ impl Client {
         if error.is_timeout() {
             return ApiError::Timeout(self.timeout);
         }
-        ApiError::Connection(self.credentials.redacted(&describe(&error.without_url())).into_owned())
+        ApiError::Connection(self.redactor.redact(&describe(&error.without_url())).into_owned())
     }
 }
 

@@ -217,7 +217,7 @@ impl Pusher {
             .timeout(TIMEOUT)
             .body(body);
         let answer = request.send().await.map_err(|error| Rejection {
-            reason: self.push.credentials.redacted(&describe(&error.without_url())).into_owned(),
+            reason: self.push.credentials.redacted(&describe(&error.without_url())),
             is_final: false,
         })?;
         let status = answer.status();

@@ -2,6 +2,7 @@
 //! test that started them; and, in submodules, the services of a stack and the program under test.
 
 mod alerting;
+mod echoing;
 mod guarded;
 mod observed;
 mod process;
@@ -21,6 +22,7 @@ use std::{
 use tokio::time::Instant;
 
 pub(crate) use alerting::{Alerting, Webhook, broken, group};
+pub(crate) use echoing::Echoing;
 pub(crate) use guarded::{CREDENTIALS, Guarded};
 pub(crate) use observed::Observed;
 pub(crate) use process::Process;

@@ -38,17 +38,6 @@ impl Piece {
     }
 }
 
-/// The forms in which a value can be sent.
-pub(crate) fn forms(value: &str) -> Vec<String> {
-    let places = [Place::Body(Escape::None), Place::Body(Escape::Json), Place::Path];
-    let form = |place| {
-        let mut form = Vec::new();
-        put(place, value, &mut form).ok()?;
-        String::from_utf8(form).ok()
-    };
-    places.into_iter().filter_map(form).collect()
-}
-
 /// `Basic` with these credentials.
 pub(super) fn basic(credentials: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"Basic ");

@@ -13,7 +13,7 @@ use super::{
     pictures::defined,
 };
 use crate::capacity::{at_least, brief, counted, in_brief, level, limit, short};
-use saasbench_model::{scenario::capacity::By, units::Nanos};
+use saasbench_model::{safe_text, scenario::capacity::By, units::Nanos};
 use saasbench_verify::{
     capacity::{
         result::{CapacityReport, Count, Limit, Scaling},
@@ -38,7 +38,7 @@ pub fn render(report: &CapacityReport) -> String {
         source: &report.directory,
         origin: "Everything above is computed from the recorded runs of the steps; times are UTC.",
     };
-    document.render()
+    safe_text::document(&document.render())
 }
 
 /// The result as a word and a sentence.

@@ -27,7 +27,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::timeline::Timeline;
 use crate::html::timeline_events::Mark;
-use saasbench_model::units::Nanos;
+use saasbench_model::{safe_text, units::Nanos};
 use saasbench_record::reader::RecordedRun;
 use saasbench_verify::Report;
 
@@ -124,7 +124,7 @@ pub fn render(report: &Report, run: &RecordedRun, timeline: &Timeline) -> String
         source: &report.run,
         origin: "Everything above is computed from the recorded run; times are UTC.",
     };
-    document.render()
+    safe_text::document(&document.render())
 }
 
 /// The parts that all HTML reports share.

@@ -86,7 +86,7 @@ mod tests {
         compared.generator = vec!["runs/new: 30 of 1000 arrivals were dropped".to_owned()];
         compared.rows.push(Row { tenant: "initech".to_owned(), ..compared.rows[1].clone() });
         compared.rows[2].quantities.drain(..2);
-        let text = |gate| String::from_utf8(render(&report, gate).unwrap()).unwrap();
+        let text = |gate| render(&report, gate).unwrap();
         let text_of = |compared| text(GateInputs { compared: Some(compared), ..GateInputs::default() });
         insta::assert_snapshot!("compared_quantities", text_of(Ok(&compared)));
         insta::assert_snapshot!("comparison_not_possible", text_of(Err("runs/old cannot be read")));

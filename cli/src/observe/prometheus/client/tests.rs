@@ -70,19 +70,14 @@ async fn each_failing_query_is_logged() {
     insta::assert_snapshot!(shown.join("\n"));
 }
 
-#[test]
-fn a_response_keeps_its_samples_and_loses_whole_secrets() {
-    let with = |secret: &str, echoed: &str| {
-        let mut answer = serde_json::json!({"status": "success", "data": {"result": [
-            {"metric": {"tenant": echoed, "path": format!("/{echoed}/x")}, "value": [42, echoed], "values": [[1.5, echoed]]},
-        ]}});
-        credentials("authorization", secret).redact_whole_texts(&mut answer);
-        answer.pointer("/data/result/0").unwrap().to_string()
-    };
-    // As part of another text, or as a sample, it is a coincidence; so is a short one.
-    let expected = r#"{"metric":{"path":"/12345678/x","tenant":"${env:TOKEN}"},"value":[42,"12345678"],"values":[[1.5,"12345678"]]}"#;
-    assert_eq!(with("12345678", "12345678"), expected);
-    assert!(!with("42", "42").contains("TOKEN") && !with("42", "1427").contains("TOKEN"));
+#[tokio::test]
+async fn a_response_keeps_its_samples_and_loses_secrets() {
+    let body = r#"{"status":"success","data":{"result":[{"metric":{"tenant":"12345678","path":"/12345678/x"},
+        "value":[42,"12345678"],"values":[[1.5,"12345678"]]}]},"warnings":["of\u001b[2J 12345678"]}"#;
+    let base = server("", http("200 OK", "application/json", body)).await;
+    let client = client(&base).with_credentials(credentials("authorization", "12345678"), TIMEOUT);
+    let answer = client.query(&ApiRequest::Rules).await.unwrap();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&answer).unwrap());
 }
 
 #[tokio::test]
