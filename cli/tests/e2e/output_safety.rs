@@ -223,6 +223,7 @@ settle = "100ms"
 
     // In colour, only the program's own styles are left.
     let coloured = sandbox.run(&["verify", &recorded, "--color", "always"]);
-    let plain = anstream::adapter::strip_str(&coloured.out).to_string();
-    assert!(coloured.out.contains('\u{1b}') && !plain.lines().any(acts), "{plain:?}");
+    let shown = format!("{}{}", coloured.out, coloured.err);
+    let plain = anstream::adapter::strip_str(&shown).to_string();
+    assert!(shown.contains('\u{1b}') && !plain.lines().any(acts), "{plain:?}");
 }
