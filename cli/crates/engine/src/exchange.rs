@@ -26,6 +26,8 @@ pub struct Exchange {
     /// The most that the generator itself may have added to the time from sent to the response: connecting,
     /// and other work before the response was read. Set by the transport with a response.
     pub queued: Nanos,
+    /// What was wrong, in words, where a response that was begun is none. Set by the transport.
+    pub problem: Option<String>,
     /// The response; undefined if there was none.
     pub response: Response,
     /// Scratch buffer for received bytes; empty between exchanges.

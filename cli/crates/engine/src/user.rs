@@ -261,9 +261,15 @@ impl<T: Transport> User<T> {
             else {
                 return (sent, attempt.turn);
             };
-            // A wait that the load's end or a stop would cut short is not started: the response is final.
-            let is_too_late = deadlines.waits_end(worker).is_some_and(|end| again >= end);
-            if is_too_late || !worker.pacer.until(again).await {
+            if deadlines.waits_end(worker).is_some_and(|end| again >= end) {
+                // The load ends first: the response is final, and a user that waits sends nothing else either.
+                if let Some(end) = worker.pace.to_run_time(deadlines.end) {
+                    worker.pacer.until(end).await;
+                    self.done = self.done.max(end);
+                }
+                return (sent, attempt.turn);
+            }
+            if !worker.pacer.until(again).await {
                 return (sent, attempt.turn);
             }
             attempt = Attempt { due: again, retry_of: Some(self.requests), ..attempt };
@@ -324,7 +330,7 @@ impl<T: Transport> User<T> {
                 (RequestOutcome::NotSent(reason), None, IterationOutcome::NoResponse)
             }
             Err(SendError::NoResponse(reason)) => {
-                (RequestOutcome::NoResponse(reason), None, IterationOutcome::NoResponse)
+                (RequestOutcome::NoResponse(reason), exchange.problem.take(), IterationOutcome::NoResponse)
             }
         };
         let has_response = result.is_ok();

@@ -95,7 +95,9 @@ impl SelfMetrics {
                 Some((_, count)) => *count += 1,
                 None => group.outcomes.push((row.outcome, 1)),
             }
-            let failed = batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
+            let is_response = matches!(row.outcome, RequestOutcome::Status(_));
+            let failed = is_response
+                && batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
             group.failed_checks += u64::from(failed);
             if let RequestOutcome::Status(_) = row.outcome {
                 group.intended.add(Nanos(row.done - row.intended));

@@ -37,10 +37,15 @@ async fn a_user_obeys_retry_after_and_records_what_it_repeats() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_would_outlast_the_load_is_not_started() {
+async fn a_wait_that_would_outlast_the_load_ends_with_it() {
     let (phase, samples) = run(&patient("users = 1\nduration = \"2s\""), 1, limited).await;
     let chats = chats(&samples);
-    assert!(chats.len() > 2 && chats.iter().all(|sample| sample.retry_of.is_none()));
+    let outcomes: Vec<RequestOutcome> = chats.iter().map(|sample| sample.outcome).collect();
+    assert_eq!(
+        outcomes,
+        [200, 429].map(RequestOutcome::Status),
+        "a patient user does not go on without a pause"
+    );
     assert!(phase.to_ns <= phase.start_ns + Nanos::from_millis(2110), "{phase:?}");
 }
 

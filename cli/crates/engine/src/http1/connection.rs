@@ -14,7 +14,10 @@ use tokio::{
 };
 use tokio_util::io::poll_read_buf;
 
-use super::decoder::{Decoder, EndedEarly, Malformed};
+use super::{
+    decoder::{Decoder, EndedEarly, Malformed},
+    diagnosis,
+};
 use crate::{clock::RunClock, connect::number, exchange::Exchange};
 
 /// Scratch for one read.
@@ -82,7 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// # Errors
     /// When there is no response. Then, and if the future is dropped, the connection cannot be used again.
     pub async fn exchange(&mut self, exchange: &mut Exchange, clock: &RunClock) -> Result<After, Failure> {
-        let Exchange { request, response, input, .. } = exchange;
+        let Exchange { request, response, input, problem, .. } = exchange;
         input.clear();
         let mut decoder = Decoder::new(request, clock.zero_unix(), response);
         let mut outgoing = Outgoing { left: &request.bytes, state: Leaving::Nothing };
@@ -103,7 +106,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         let taken = decoder.decode(input, now, response).map_err(Failure::Malformed)?;
                         input.drain(..taken);
                     }
-                    Err(_) => return Poll::Ready(Err(Failure::Lost)),
+                    Err(error) => {
+                        *problem = diagnosis::of_loss(&error);
+                        return Poll::Ready(Err(Failure::Lost));
+                    }
                 }
                 if decoder.is_done() {
                     response.done = now;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{
     connection::{After, Connection, Failure},
     deadline::Deadline,
+    diagnosis,
 };
 use crate::{
     busy,
@@ -95,7 +96,7 @@ impl<R: Resolve> Transport for Http1<R> {
         exchange: &mut Exchange,
     ) -> Result<(), SendError> {
         let sent = self.clock.now();
-        (exchange.sent, exchange.connection) = (sent, 0);
+        (exchange.sent, exchange.connection, exchange.problem) = (sent, 0, None);
         let at = self.timeout.deadline(sent);
         let replica = exchange.request.replica;
         let mut kept = connections.idle.get_mut(replica).and_then(Option::take);
@@ -135,7 +136,10 @@ impl<R: Resolve> Transport for Http1<R> {
                 }
                 Some(Err(Failure::Unsent)) => Err(SendError::NotSent(NotSentReason::ConnectFailed)),
                 Some(Err(Failure::Lost)) => Err(SendError::NoResponse(NoResponseReason::ConnectionLost)),
-                Some(Err(Failure::Malformed(_))) => Err(SendError::NoResponse(NoResponseReason::Malformed)),
+                Some(Err(Failure::Malformed(why))) => {
+                    exchange.problem = Some(diagnosis::of_malformed(why, &exchange.input));
+                    Err(SendError::NoResponse(NoResponseReason::Malformed))
+                }
                 None => Err(SendError::NoResponse(NoResponseReason::Timeout)),
             };
         }

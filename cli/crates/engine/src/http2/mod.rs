@@ -171,7 +171,7 @@ impl<R: Resolve> Transport for Http2<R> {
 
     async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
         let sent = self.clock.now();
-        (exchange.sent, exchange.connection) = (sent, 0);
+        (exchange.sent, exchange.connection, exchange.problem) = (sent, 0, None);
         let at = self.timeout.deadline(sent);
         let replica = exchange.request.replica;
         let scheme = match self.dialer.endpoints().replicas().get(replica) {

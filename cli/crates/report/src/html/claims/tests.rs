@@ -60,7 +60,9 @@ fn a_rejection_unexplained_by_two_limits_has_no_count() {
         let status = if i % 10 < 4 && i < 20 { 200 } else { 429 };
         sample((i / 10) * 1_100 + (i % 10) * 20, (i % 2) as usize, RequestOutcome::Status(status))
     };
+    // If one limit could count what another rejects, all of this would be possible.
     let limits = format!("{}{}", limit("fixed-window", "4/1s"), limit("fixed-window", "9/10s"));
+    let limits = limits.replace("[[limit]]\n", "[[limit]]\natomic = true\n");
     let made = TestRun::new(&format!("{limits}{SILENT}"), &(0..30).map(kept).collect::<Vec<_>>());
     insta::assert_snapshot!(cards(&made));
     let certificate = made.verdict(Claim::Limit, "POST /chat").evidence[0].certificate.clone().unwrap();
