@@ -1,7 +1,7 @@
 //! Makes text of others safe for where it is shown: what a terminal, a CI's log or a reader's eye would take for
 //! something else is shown as an escape (`\u001B`), which JSON reads as the character that it stands for.
 //!
-//! [`terminal`] is for everything that is printed, and JSON, [`line`] for a text within a line, [`document`] for XML
+//! [`terminal`] is for everything that is printed, and JSON, [`line()`] for a text within a line, [`document`] for XML
 //! and HTML that are otherwise complete, [`markdown`] for text within Markdown, and [`own`] marks the styles of
 //! this program, the only escape sequences that are printed.
 
