@@ -133,7 +133,10 @@ fn render(report: &DashboardsReport) -> String {
                 let _ = writeln!(text, "           {}", paint(FAINT, expr));
             }
         }
-        if file.findings.is_empty() {
+        if file.findings.is_empty() && file.queries == 0 {
+            let _ =
+                writeln!(text, "  {} it has no query for Prometheus", paint(UNSURE, "nothing was checked:"));
+        } else if file.findings.is_empty() {
             let _ = writeln!(text, "  {} every query has data", paint(GOOD, "ok:"));
         }
     }

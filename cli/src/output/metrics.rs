@@ -89,7 +89,8 @@ fn render_page(page: &Inspection, text: &mut String) {
         }
     }
     let summary = match (page.count(Severity::Error), page.count(Severity::Warning)) {
-        (0, 0) => paint(GOOD, "nothing to mend"),
+        (0, 0) if page.series == 0 => paint(UNSURE, "nothing was checked: there is no series"),
+        (0, 0) => paint(GOOD, "no problems found"),
         (0, warnings) => paint(UNSURE, counted(warnings, "warning")),
         (errors, 0) => paint(BAD, counted(errors, "error")),
         (errors, warnings) => {
