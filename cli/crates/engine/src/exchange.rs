@@ -90,6 +90,16 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+impl Response {
+    /// [`Self::first_byte`] of a response of which no byte has arrived: earlier than every instant of a run.
+    pub const NOT_BEGUN: Nanos = Nanos(-1);
+
+    /// Whether a byte of it arrived.
+    pub fn has_begun(&self) -> bool {
+        self.first_byte != Self::NOT_BEGUN
+    }
+}
+
 /// Why there is no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendError {

@@ -66,9 +66,14 @@ impl Sample {
         self.done - self.sent
     }
 
-    /// Whether it counts as an error: no response, or not as its step expects.
+    /// Whether it counts as an error: no response, or not as its step expects. A connection that was closed
+    /// while it was idle is none.
     pub fn is_error(&self) -> bool {
-        self.failed_check.is_some() || !matches!(self.outcome, RequestOutcome::Status(_))
+        match self.outcome {
+            RequestOutcome::Status(_) => self.failed_check.is_some(),
+            RequestOutcome::NoResponse(NoResponseReason::ClosedIdle) => false,
+            _ => true,
+        }
     }
 }
 
@@ -94,6 +99,9 @@ pub enum NoResponseReason {
     ConnectionLost,
     /// The response is not valid HTTP.
     Malformed,
+    /// The server closed a connection that had lain idle just when the request was sent on it, as it may at any
+    /// time (RFC 9112, section 9.5): no failure by itself.
+    ClosedIdle,
 }
 
 /// Why a request was not sent.
@@ -123,6 +131,7 @@ impl RequestOutcome {
                     NoResponseReason::Timeout => "timeout",
                     NoResponseReason::ConnectionLost => "connection-lost",
                     NoResponseReason::Malformed => "malformed",
+                    NoResponseReason::ClosedIdle => "connection-closed-idle",
                 }),
             ),
             Self::NotSent(obstacle) => (
@@ -153,7 +162,7 @@ impl RequestOutcome {
     }
 
     /// One outcome of each kind, at the index [`Self::kind`].
-    pub(super) const KINDS: [Self; 10] = [
+    pub(super) const KINDS: [Self; 11] = [
         Self::Status(0),
         Self::NoResponse(NoResponseReason::Timeout),
         Self::NoResponse(NoResponseReason::ConnectionLost),
@@ -164,6 +173,7 @@ impl RequestOutcome {
         Self::NotSent(NotSentReason::StreamRejected),
         Self::NotSent(NotSentReason::RenderFailed),
         Self::Dropped,
+        Self::NoResponse(NoResponseReason::ClosedIdle),
     ];
 
     /// Number of its kind; all statuses are one kind.
@@ -179,6 +189,7 @@ impl RequestOutcome {
             Self::NotSent(NotSentReason::StreamRejected) => 7,
             Self::NotSent(NotSentReason::RenderFailed) => 8,
             Self::Dropped => 9,
+            Self::NoResponse(NoResponseReason::ClosedIdle) => 10,
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
     batch::{Batch, NONE},
     log_linear::LONGEST,
     recent::Recent,
-    sample::RequestOutcome,
+    sample::{NoResponseReason, RequestOutcome},
 };
 use crate::self_metrics::SelfMetrics;
 use saasbench_model::units::Nanos;
@@ -144,6 +144,7 @@ impl Tally {
                 batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
             match row.outcome {
                 RequestOutcome::Status(_) => count_latency(&mut self.latency, Nanos(row.done - row.intended)),
+                RequestOutcome::NoResponse(NoResponseReason::ClosedIdle) => is_error = false,
                 _ => is_error = true,
             }
             if is_error {

@@ -5,6 +5,7 @@ use std::io;
 use rustls::{AlertDescription, Error};
 
 use super::malformed::Malformed;
+use saasbench_model::units::Nanos;
 
 /// What is wrong with a response that begins with `bytes`, or goes on with them.
 pub(super) fn of_malformed(why: Malformed, bytes: &[u8]) -> String {
@@ -28,6 +29,14 @@ pub(super) fn of_loss(error: &io::Error) -> Option<String> {
         }
         other => Some(format!("connection-lost: {other}")),
     }
+}
+
+/// That the server closed a connection which had been idle for so long.
+pub(super) fn of_closed_idle(idle: Nanos) -> String {
+    format!(
+        "connection-closed-idle: after {:.1} s without a request; think for less long than the server keeps connections, or raise its keep-alive timeout",
+        idle.as_secs_f64()
+    )
 }
 
 #[cfg(test)]
@@ -55,6 +64,10 @@ mod tests {
         insta::assert_snapshot!(
             lost(Error::AlertReceived(AlertDescription::CertificateRequired)).unwrap(),
             @"connection-lost: the server requires a client certificate"
+        );
+        insta::assert_snapshot!(
+            of_closed_idle(Nanos::from_millis(5_012)),
+            @"connection-closed-idle: after 5.0 s without a request; think for less long than the server keeps connections, or raise its keep-alive timeout"
         );
         assert_eq!(of_loss(&io::Error::from(io::ErrorKind::ConnectionReset)), None);
     }

@@ -18,7 +18,7 @@ use crate::{
         resolve::{Resolve, System},
         stream::Stream,
     },
-    exchange::{Exchange, SendError, Transport},
+    exchange::{Exchange, Response, SendError, Transport},
     self_monitor::response_timeout::ResponseTimeout,
 };
 use saasbench_record::sample::{NoResponseReason, NotSentReason};
@@ -52,12 +52,15 @@ impl<R: Resolve> Http1<R> {
         at: Instant,
         replica: usize,
     ) -> Result<Connection<Stream>, SendError> {
+        let begun = self.clock.now();
         // Boxed, so that users need no memory for a handshake while they have a connection.
         let dialling = Box::pin(self.dialer.dial(replica));
         let dialled = deadline.limit(at, dialling).await;
         match dialled {
             Some(stream) => {
-                stream.map(Connection::new).map_err(|error| SendError::NotSent(NotSentReason::from(error)))
+                let connection =
+                    stream.map(|stream| Connection::new(stream).connected_in(self.clock.now() - begun));
+                connection.map_err(|error| SendError::NotSent(NotSentReason::from(error)))
             }
             None => Err(SendError::NotSent(NotSentReason::ConnectTimeout)),
         }
@@ -112,6 +115,7 @@ impl<R: Resolve> Transport for Http1<R> {
                 None => self.connect(&mut connections.deadline, at, replica).await?,
             };
             exchange.connection = connection.number();
+            exchange.response.first_byte = Response::NOT_BEGUN;
             let written = if is_new { self.clock.now() } else { sent };
             let outcome = {
                 let mut exchanging = pin!(connection.exchange(exchange, &self.clock));
@@ -124,7 +128,7 @@ impl<R: Resolve> Transport for Http1<R> {
                 Some(Ok(after)) => {
                     exchange.queued = written - sent + busy::since(written, exchange.response.done);
                     if let (After::Reuse, Some(place)) = (after, connections.idle.get_mut(replica)) {
-                        *place = Some(connection);
+                        *place = Some(connection.idle_since(exchange.response.done));
                     }
                     Ok(())
                 }
@@ -135,7 +139,19 @@ impl<R: Resolve> Transport for Http1<R> {
                     continue;
                 }
                 Some(Err(Failure::Unsent)) => Err(SendError::NotSent(NotSentReason::ConnectFailed)),
-                Some(Err(Failure::Lost)) => Err(SendError::NoResponse(NoResponseReason::ConnectionLost)),
+                Some(Err(Failure::Lost)) => {
+                    let now = self.clock.now();
+                    let lost = now - self.timeout.share(sent, now);
+                    let closed =
+                        connection.closed_idle(sent, lost).filter(|_| !exchange.response.has_begun());
+                    Err(SendError::NoResponse(match closed {
+                        Some(idle) => {
+                            exchange.problem = Some(diagnosis::of_closed_idle(idle));
+                            NoResponseReason::ClosedIdle
+                        }
+                        None => NoResponseReason::ConnectionLost,
+                    }))
+                }
                 Some(Err(Failure::Malformed(why))) => {
                     exchange.problem = Some(diagnosis::of_malformed(why, &exchange.input));
                     Err(SendError::NoResponse(NoResponseReason::Malformed))

@@ -52,6 +52,12 @@ impl ResponseTimeout {
         None
     }
 
+    /// For how much of a span that began with sending the generator's stalls account.
+    pub fn share(&self, from: Nanos, to: Nanos) -> Nanos {
+        let log = self.stalls.as_deref();
+        log.map_or(Nanos::ZERO, |log| log.all(|stalls| Stalls::new(stalls).share(from, to)))
+    }
+
     /// The deadline with the stalls so far, if it has not passed.
     fn later(&self, sent: Nanos) -> Option<Instant> {
         let (log, now) = (self.stalls.as_deref()?, self.clock.now());

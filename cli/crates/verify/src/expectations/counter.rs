@@ -29,6 +29,8 @@ pub(super) struct Counter {
     /// Errors that are not attributed to the generator: without timeouts during its stalls, and without
     /// requests for which its machine had no port or file descriptor.
     errors_excused: u64,
+    /// Requests on connections that the server closed while they were idle: neither errors nor answered.
+    closed_idle: u64,
     /// The first few errors: sample number, and what was wrong.
     first_errors: Vec<(u64, String)>,
     answered: u64,
@@ -69,6 +71,7 @@ impl Counter {
             dropped: 0,
             errors: 0,
             errors_excused: 0,
+            closed_idle: 0,
             first_errors: Vec::new(),
             answered: 0,
             matching: 0,
@@ -123,6 +126,9 @@ impl Counter {
             if self.first_errors.len() < 5 {
                 self.first_errors.push((id, describe_error(scenario, sample)));
             }
+        }
+        if sample.outcome == RequestOutcome::NoResponse(NoResponseReason::ClosedIdle) {
+            self.closed_idle += 1;
         }
         let status = match sample.outcome {
             RequestOutcome::Dropped => {

@@ -256,6 +256,22 @@ fn a_timeout_during_a_stall_does_not_count() {
 }
 
 #[test]
+fn connections_closed_while_idle_are_no_errors_unless_there_are_many() {
+    let closed = |count: usize| {
+        let mut samples: Vec<Sample> =
+            (0..500).map(|i| sample(i * 10, 0, RequestOutcome::Status(200))).collect();
+        for sample in &mut samples[..count] {
+            sample.outcome = RequestOutcome::NoResponse(NoResponseReason::ClosedIdle);
+        }
+        judged("error_ratio == 0", &samples, |_| {})
+    };
+    assert_eq!(closed(5).outcome, Outcome::Pass);
+    let many = closed(6);
+    assert_eq!(many.outcome, Outcome::Inconclusive);
+    insta::assert_snapshot!(many.summary, @"0 of 500 requests failed; 6 met a connection that the server was closing because it was idle: think for less long than the server keeps connections");
+}
+
+#[test]
 fn arrivals_dropped_by_a_late_generator_do_not_count() {
     let dropped = |late: i64| {
         let mut samples = samples();

@@ -19,6 +19,9 @@ use saasbench_record::{
     reader::RecordedRun,
 };
 
+/// The share of requests that may meet a connection which the server is closing.
+const CLOSED_IDLE_ALLOWED: f64 = 0.01;
+
 impl Counter {
     pub(in super::super) fn judge(
         &self,
@@ -124,7 +127,10 @@ impl Counter {
             };
         }
         if holds {
-            return (Outcome::Pass, None);
+            return match self.closed_too_often() {
+                Some(doubt) => (Outcome::Inconclusive, Some(doubt)),
+                None => (Outcome::Pass, None),
+            };
         }
         if self.holds_excused() {
             let doubt = "without what may be due to the generator it holds".to_owned();
@@ -139,6 +145,18 @@ impl Counter {
             }
             None => (Outcome::Fail, None),
         }
+    }
+
+    /// Why a bound on errors that holds shows little: of too many requests it is unknown how they would have
+    /// ended.
+    fn closed_too_often(&self) -> Option<String> {
+        let is_often = self.closed_idle as f64 > CLOSED_IDLE_ALLOWED * self.requests as f64;
+        (is_often && self.expectation.measure == Measure::ErrorRatio).then(|| {
+            format!(
+                "{} met a connection that the server was closing because it was idle: think for less long than the server keeps connections",
+                self.closed_idle
+            )
+        })
     }
 
     /// The outcome of a count that could still have risen.
