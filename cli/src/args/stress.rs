@@ -139,6 +139,10 @@ pub struct RequestArgs {
     #[arg(long)]
     pub http2: bool,
 
+    /// Open a new connection for each request
+    #[arg(long)]
+    pub disable_keepalive: bool,
+
     /// Accept any certificate, whatever its name and signer
     #[arg(short = 'k', long, conflicts_with = "ca_file")]
     pub insecure: bool,

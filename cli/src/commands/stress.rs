@@ -139,6 +139,7 @@ fn asked(args: &StressArgs, stdin: &mut dyn std::io::Read) -> Result<Stress, Fai
         duration: length.or(load.iterations.is_none().then_some(DURATION)),
         iterations: load.iterations,
         http2: request.http2,
+        disable_keepalive: request.disable_keepalive,
         metrics: args.metrics.clone(),
         expect: args.expect.clone(),
         place,

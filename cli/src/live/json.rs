@@ -131,6 +131,8 @@ pub struct Counts {
     statuses: BTreeMap<u16, u64>,
     /// Requests that were sent and got no complete response.
     unknown: u64,
+    /// Requests that were sent once more on a new connection; each counts once in `requests`.
+    resent: u64,
     /// Requests that could not be sent.
     not_sent: u64,
     /// Arrivals of an open load that were dropped because no user was idle.
@@ -270,6 +272,7 @@ fn counts(totals: &Totals) -> Counts {
         requests: totals.requests(),
         statuses: outcomes.statuses.clone(),
         unknown: outcomes.unknown,
+        resent: outcomes.resent,
         not_sent: outcomes.not_sent,
         dropped: outcomes.dropped,
         errors: totals.errors + outcomes.dropped,

@@ -93,6 +93,7 @@ impl Totals {
             outcomes: Outcomes {
                 statuses,
                 unknown: now.unknown - then.unknown,
+                resent: now.resent - then.resent,
                 not_sent: now.not_sent - then.not_sent,
                 dropped: now.dropped - then.dropped,
             },
@@ -106,6 +107,7 @@ impl Totals {
             *self.outcomes.statuses.entry(*status).or_default() += count;
         }
         self.outcomes.unknown += other.outcomes.unknown;
+        self.outcomes.resent += other.outcomes.resent;
         self.outcomes.not_sent += other.outcomes.not_sent;
         self.outcomes.dropped += other.outcomes.dropped;
         self.errors += other.errors;

@@ -41,6 +41,8 @@ pub struct Stress {
     pub iterations: Option<u64>,
     /// Whether HTTP/2 is used.
     pub http2: bool,
+    /// Whether each request has a connection of its own.
+    pub disable_keepalive: bool,
     /// Preset of the service's metrics.
     pub metrics: Option<String>,
     /// Bounds in the notation of `that`.
@@ -149,8 +151,14 @@ impl Stress {
                 "\n# Nothing is expected of latency. For example:\n# [[expect]]\n# that = \"p99 < 50ms\"\n",
             );
         }
+        if self.http2 || self.disable_keepalive {
+            text.push_str("\n[http]\n");
+        }
         if self.http2 {
-            text.push_str("\n[http]\nversion = \"2\"\n");
+            text.push_str("version     = \"2\"\n");
+        }
+        if self.disable_keepalive {
+            text.push_str("connections = \"per-request\"\n");
         }
         match &self.metrics {
             Some(preset) => {

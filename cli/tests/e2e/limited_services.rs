@@ -117,6 +117,22 @@ fn a_limit_in_the_memory_of_each_of_four_processes_is_named_from_connections() {
     ended.assert_says(&["a limit kept by each of several processes behind one address", " 4 groups"]);
 }
 
+/// The load stands for many clients, so it spreads by itself.
+#[test]
+fn an_open_load_meets_several_processes_unless_it_is_told_not_to() {
+    let load = "rate = \"40/s\"\nduration = \"5s\"";
+    let service = Service::start(4, &[(5, TWO_SECONDS)], "");
+    let (ended, _) = service.judged(load, "");
+    ended.assert_code(1);
+    ended.assert_says(&["a limit kept by each of several processes behind one address: the 8 connections"]);
+
+    let service = Service::start(4, &[(5, TWO_SECONDS)], "");
+    let (ended, report) = service.judged(load, "[http]\nconnections = \"reuse\"\n");
+    ended.assert_nothing_failed();
+    let verdicts = report.verdicts("limit");
+    assert!(verdicts[0].2.contains("too few to show a limit that each of several processes"), "{verdicts:?}");
+}
+
 #[test]
 fn a_pass_over_one_connection_says_what_it_cannot_show() {
     let service = Service::start(4, &[(5, TWO_SECONDS)], "");

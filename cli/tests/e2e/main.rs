@@ -18,6 +18,7 @@ mod cli_messages;
 mod compare;
 mod component_failures;
 mod compose;
+mod connections;
 mod contract;
 mod dashboards;
 mod embedded;

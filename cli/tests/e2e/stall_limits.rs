@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -61,6 +62,16 @@ fn streaming(stream: &mut TcpStream) -> std::io::Result<bool> {
     stream.write_all(b"0\r\n\r\n").map(|()| true)
 }
 
+/// A worker that dies on one request in fifty, without a response.
+fn crashing(stream: &mut TcpStream) -> std::io::Result<bool> {
+    static REQUESTS: AtomicU64 = AtomicU64::new(0);
+    if REQUESTS.fetch_add(1, Ordering::Relaxed) % 50 == 49 {
+        return Ok(false);
+    }
+    std::thread::sleep(Duration::from_millis(5));
+    stream.write_all(OK).map(|()| true)
+}
+
 /// Starts it; it lasts as long as the test's process.
 fn serve(handler: Handler) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -101,11 +112,12 @@ fn run_stalled(handler: Handler, expectation: &str, seed: u64) -> Option<i32> {
 #[test]
 fn stalls_excuse_no_broken_service() {
     let runs = if std::env::var_os("SAASBENCH_THOROUGH").is_some() { 20 } else { 1 };
-    let kinds: [(&str, Handler, &str); 4] = [
+    let kinds: [(&str, Handler, &str); 5] = [
         ("hung", hung, ""),
         ("slow", slow, "[[expect]]\nthat = \"max < 2s\"\n"),
         ("failing", failing, ""),
         ("streaming", streaming, ""),
+        ("crashing", crashing, ""),
     ];
     for seed in 0..runs {
         std::thread::scope(|scope| {

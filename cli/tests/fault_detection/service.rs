@@ -160,7 +160,7 @@ impl Service {
 impl Transport for Service {
     type UserConnections = ();
 
-    fn connect_user(&self) {}
+    fn connect_user(&self, _in_turn: usize) {}
 
     async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
         exchange.sent = self.0.clock.now();

@@ -60,7 +60,7 @@ pub(super) async fn run<T: Transport>(worker: Rc<Worker<T>>, index: usize, start
         }
         let journey = load.journeys.get(seeded::journey(load, setup.scenario.seed, index, number));
         let Some(&(journey, _)) = journey else { break };
-        let user = User::new(&run.worker, index, journey, number, seeded::tenant(load, number));
+        let user = User::new(&run.worker, index, journey, number, seeded::tenant(load, number), 1);
         tasks.spawn_local(run_user(Rc::clone(&run), user, presence));
     }
     tasks.join_all().await;

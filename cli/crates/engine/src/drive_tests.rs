@@ -45,6 +45,9 @@ struct Service {
     sessions: AtomicU64,
     unreachable: bool,
     silent: bool,
+    /// The connection of every so many-th chat is being closed, unless it is new.
+    closes_every: Option<u64>,
+    chats: AtomicU64,
     /// Limits chats, and states `Retry-After` in whole seconds.
     limited: Option<Mutex<Nanos>>,
 }
@@ -59,6 +62,8 @@ impl Service {
             sessions: AtomicU64::new(0),
             unreachable: false,
             silent: false,
+            closes_every: None,
+            chats: AtomicU64::new(0),
             limited: None,
         }
     }
@@ -87,7 +92,7 @@ trait TestService: 'static {
 impl<S: TestService> Transport for Arc<S> {
     type UserConnections = ();
 
-    fn connect_user(&self) {}
+    fn connect_user(&self, _in_turn: usize) {}
 
     async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
         exchange.sent = self.clock().now();
@@ -120,6 +125,12 @@ impl TestService for Service {
         tokio::time::sleep(self.delay).await;
         if self.silent {
             return Err(SendError::NoResponse(NoResponseReason::Timeout));
+        }
+        let is_chat = parts(request).0 == "/chat";
+        let number = self.chats.fetch_add(u64::from(is_chat), Ordering::Relaxed);
+        let closes = self.closes_every.is_some_and(|every| number % every == 1);
+        if is_chat && closes && !request.on_new_connection {
+            return Err(SendError::NoResponse(NoResponseReason::ClosedIdle));
         }
         if parts(request).0 == "/session" {
             let number = self.sessions.fetch_add(1, Ordering::Relaxed);
@@ -174,6 +185,15 @@ async fn run_with_workers(
     let setup = setup(&format!("{JOURNEY}{loads}"), replicas, clock, None);
     let service = Arc::new(service);
     drive(setup, (0..workers).map(|_| Arc::clone(&service)).collect(), stop).await
+}
+
+/// Runs the loads with another journey.
+async fn run_journey(journey: &str, loads: &str, change: impl FnOnce(&mut Service)) -> Vec<Sample> {
+    let clock = RunClock::start();
+    let mut service = Service::new(clock);
+    change(&mut service);
+    let setup = setup(&format!("{journey}{loads}"), 1, clock, None);
+    drive(setup, vec![Arc::new(service)], &CancellationToken::new()).await.1
 }
 
 fn setup(text: &str, replicas: usize, clock: RunClock, canaries: Option<Canaries>) -> Setup {

@@ -54,6 +54,8 @@ impl Exchange {
 pub struct Request {
     /// Index of the replica.
     pub replica: usize,
+    /// Whether it must go over a new connection.
+    pub on_new_connection: bool,
     /// The whole HTTP/1.1 message: request line, fields (including `host`, `content-length`, …), empty line,
     /// body.
     pub bytes: Vec<u8>,
@@ -80,6 +82,8 @@ pub struct Response {
     pub limiter: LimiterHeaders,
     /// The last `RateLimit-Policy` seen, in this response or an earlier one.
     pub policy_before: Option<Arc<str>>,
+    /// `timeout` of `Keep-Alive`: how long the server keeps the connection while it is idle.
+    pub kept_for: Option<Nanos>,
     /// `Retry-After` in either form, as the time after the arrival of the response's head.
     pub retry_after: Option<Nanos>,
     /// Length of its body, without transfer coding.
@@ -109,14 +113,17 @@ pub enum SendError {
     NoResponse(NoResponseReason),
 }
 
-/// Sends requests for the users of one worker. It never sends anything twice that may have been received,
-/// follows no redirect, and uses no proxy.
+/// Sends requests for the users of one worker. It never sends anything twice that may have been received
+/// (whoever may do so learns of it by [`NoResponseReason::ClosedIdle`]), follows no redirect, and uses no proxy.
 pub trait Transport: 'static {
     /// The connections that one user keeps between requests.
     type UserConnections: 'static;
 
-    /// The connections of a new user: none yet.
-    fn connect_user(&self) -> Self::UserConnections;
+    /// The connections of a new user: none yet. It will use `in_turn` of them to each replica.
+    fn connect_user(&self, in_turn: usize) -> Self::UserConnections;
+
+    /// Ends an iteration of a user: its connections are closed if each iteration has its own.
+    fn end_iteration(&self, _connections: &mut Self::UserConnections) {}
 
     /// Sends `exchange.request` and waits for the whole response.
     fn send(

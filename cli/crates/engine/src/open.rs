@@ -4,6 +4,8 @@
 
 use std::{
     cell::{Cell, RefCell},
+    cmp::Ordering,
+    collections::BinaryHeap,
     future::poll_fn,
     rc::Rc,
     task::{Poll, Waker},
@@ -18,7 +20,7 @@ use super::{
     worker::{Share, Worker},
 };
 use saasbench_model::{
-    plan::{arrivals::Arrivals, seeded, time::PlanInstant},
+    plan::{arrivals::Arrivals, connections, seeded, time::PlanInstant},
     scenario::{Load, LoadModel, Stage},
     units::Nanos,
 };
@@ -41,9 +43,9 @@ struct Job {
     deadlines: Deadlines,
 }
 
-/// A user that waits for a job.
-#[derive(Default)]
+/// A user that waits for a job. The one with the lowest number is the greatest.
 struct ParkedUser {
+    number: u64,
     job: Cell<Option<Job>>,
     waker: Cell<Option<Waker>>,
 }
@@ -56,10 +58,31 @@ impl ParkedUser {
     }
 }
 
+impl PartialEq for ParkedUser {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for ParkedUser {}
+
+impl PartialOrd for ParkedUser {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ParkedUser {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.number.cmp(&self.number)
+    }
+}
+
 /// The idle users, and whether there will be more jobs.
 struct IdleUsers {
-    /// By [`position`]; last in, first out.
-    parked: Vec<RefCell<Vec<Rc<ParkedUser>>>>,
+    /// By [`position`]; the one with the lowest number is next, so that few users, with warm connections, take
+    /// what few can take.
+    parked: Vec<RefCell<BinaryHeap<Rc<ParkedUser>>>>,
     closed: Cell<bool>,
 }
 
@@ -101,7 +124,7 @@ impl IdleUsers {
     /// Ends all users: idle ones now, the others after their job.
     fn close(&self) {
         self.closed.set(true);
-        for user in self.parked.iter().flat_map(RefCell::take) {
+        for user in self.parked.iter().flat_map(|parked| parked.take().into_vec()) {
             user.wake();
         }
     }
@@ -114,6 +137,8 @@ pub(super) struct UserPool {
     idle: Rc<IdleUsers>,
     users: JoinSet<()>,
     created: u64,
+    /// How many were created at each position.
+    at: Vec<u64>,
     most: u64,
 }
 
@@ -129,7 +154,8 @@ impl UserPool {
         let share = worker.share_of(max_users / positions)?;
         let idle = Rc::new(IdleUsers::new(positions));
         let most = share.count(max_users);
-        let mut pool = Self { index, share, idle, users: JoinSet::new(), created: 0, most };
+        let at = vec![0; positions as usize];
+        let mut pool = Self { index, share, idle, users: JoinSet::new(), created: 0, at, most };
         let ready = share
             .count(((Stage::highest(load.model.stages()) * READY_SECONDS).ceil() as u64).max(tenants))
             .min(pool.most);
@@ -166,9 +192,13 @@ impl UserPool {
         self.created += 1;
         let journeys = load.journeys.len().max(1) as u64;
         let Some(&(journey, _)) = load.journeys.get((position % journeys) as usize) else { return false };
-        let user = User::new(worker, self.index, journey, number, seeded::tenant(load, position / journeys));
+        let setup = &worker.setup;
+        let rank = self.at.get_mut(position as usize).map_or(0, |count| std::mem::replace(count, *count + 1));
+        let in_turn = connections::in_turn(&setup.scenario, load, rank, setup.replicas);
+        let tenant = seeded::tenant(load, position / journeys);
+        let user = User::new(worker, self.index, journey, number, tenant, in_turn);
         let (worker, idle) = (Rc::clone(worker), Rc::clone(&self.idle));
-        let parked = ParkedUser { job: Cell::new(first), ..ParkedUser::default() };
+        let parked = ParkedUser { number, job: Cell::new(first), waker: Cell::default() };
         self.users.spawn_local(serve(worker, user, parked, idle, position as usize, started));
         true
     }

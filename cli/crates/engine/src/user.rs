@@ -1,17 +1,11 @@
 //! One simulated user: it runs the start steps of its journey once, then the steps in each iteration; every
 //! request produces a sample.
 
+mod attempt;
 mod response;
 
-use super::{
-    canary::Canaries,
-    cookies::Jar,
-    exchange::{Exchange, SendError, Transport},
-    pacer::Wake,
-    render::Values,
-    worker::{Setup, Worker},
-};
-use crate::retry_after;
+use self::attempt::{Attempt, Sent};
+use super::{cookies::Jar, exchange::Transport, pacer::Wake, worker::Worker};
 use saasbench_model::{
     plan::{
         pause,
@@ -22,7 +16,6 @@ use saasbench_model::{
     scenario::{JourneyIndex, Load, Pause, Step, StepIndex, TenantIndex},
     units::Nanos,
 };
-use saasbench_record::sample::{LimiterHeaders, NotSentReason, RequestOutcome, Sample};
 
 /// One user of one load.
 #[derive(Debug)]
@@ -81,24 +74,6 @@ impl Deadlines {
     }
 }
 
-/// A request to be sent.
-struct Attempt {
-    step: StepIndex,
-    iteration: u64,
-    turn: u64,
-    due: Nanos,
-    /// Number of the user's request that it repeats.
-    retry_of: Option<u64>,
-}
-
-/// The result of an attempt.
-struct Sent {
-    ended: IterationOutcome,
-    done: Nanos,
-    /// How long to wait before a retry, if there is to be one.
-    again_after: Option<Nanos>,
-}
-
 /// How an iteration, or the start steps, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IterationOutcome {
@@ -111,13 +86,14 @@ pub(super) enum IterationOutcome {
 }
 
 impl<T: Transport> User<T> {
-    /// A user that has not started yet.
+    /// A user that has not started yet, and uses `in_turn` connections to each replica.
     pub(super) fn new(
         worker: &Worker<T>,
         load: usize,
         journey: JourneyIndex,
         number: u64,
         tenant: TenantIndex,
+        in_turn: usize,
     ) -> Self {
         let slots = worker.setup.scenario.journeys.get(journey).map_or(0, |journey| journey.saved.len());
         Self {
@@ -131,7 +107,7 @@ impl<T: Transport> User<T> {
             iterations: 0,
             cookies: Jar::default(),
             done: Nanos::ZERO,
-            connections: worker.transport.connect_user(),
+            connections: worker.transport.connect_user(in_turn),
         }
     }
 
@@ -195,6 +171,7 @@ impl<T: Transport> User<T> {
         });
         let steps = chosen.as_ref().map_or(journey.steps.as_slice(), std::slice::from_ref);
         let ended = self.walk(worker, steps, iteration, turn, due, Some(deadlines)).await;
+        worker.transport.end_iteration(&mut self.connections);
         if ended == IterationOutcome::Broken {
             self.started = false;
         }
@@ -291,117 +268,6 @@ impl<T: Transport> User<T> {
                 // A pause delays the load's end.
                 Wake::PaceChanged => {}
             }
-        }
-    }
-
-    /// Sends one step's request and records its result.
-    async fn send(&mut self, worker: &Worker<T>, attempt: &Attempt) -> Sent {
-        let setup = &*worker.setup;
-        let scenario = &*setup.scenario;
-        let (Some(step), Some(load)) = (scenario.steps.get(attempt.step), scenario.loads.get(self.load))
-        else {
-            return Sent { ended: IterationOutcome::Broken, done: attempt.due, again_after: None };
-        };
-        self.requests += 1;
-        let replica = seeded::replica(load.routing, self.number, attempt.turn, setup.replicas);
-        let mut exchange = worker.acquire();
-        let rendered = self.values(setup, attempt).is_some_and(|values| {
-            let (body, request) = (&mut worker.body(), &mut exchange.request);
-            setup.renderer.render(attempt.step, replica, &values, body, request).is_ok()
-        });
-        let result = match rendered {
-            true => {
-                worker.request_started();
-                let result = worker.transport.send(&mut self.connections, &mut exchange).await;
-                worker.request_ended();
-                result
-            }
-            false => {
-                exchange.sent = worker.now();
-                exchange.request.bytes.clear();
-                exchange.request.body_at = 0;
-                Err(SendError::NotSent(NotSentReason::RenderFailed))
-            }
-        };
-        self.done = if result.is_ok() { exchange.response.done } else { worker.now() };
-        let (outcome, failed_check, ended) = match result {
-            Ok(()) => self.take_response(worker, attempt, step, &exchange.response),
-            Err(SendError::NotSent(reason)) => {
-                (RequestOutcome::NotSent(reason), None, IterationOutcome::NoResponse)
-            }
-            Err(SendError::NoResponse(reason)) => {
-                (RequestOutcome::NoResponse(reason), exchange.problem.take(), IterationOutcome::NoResponse)
-            }
-        };
-        let has_response = result.is_ok();
-        let canary = self.canary(setup, attempt.step).filter(|_| has_response);
-        let mut sample = self.sample(attempt, replica, outcome, &mut exchange);
-        sample.failed_check = failed_check;
-        if !setup.redactor.is_empty() {
-            let limiter = &mut sample.limiter;
-            for text in [&mut limiter.policy, &mut limiter.state, &mut limiter.unread].into_iter().flatten() {
-                *text = setup.redactor.redact(text).as_ref().into();
-            }
-        }
-        sample.canary = canary.and_then(|(all, owner)| all.find(&exchange.response.body, owner));
-        let again_after =
-            has_response.then(|| retry_after::retry_delay(setup, load, step, &exchange.response)).flatten();
-        worker.put(&sample);
-        worker.release(exchange);
-        Sent { ended, done: self.done, again_after }
-    }
-
-    /// The values for a step's templates; `None` only because of a bug.
-    fn values<'a>(&'a self, setup: &'a Setup, attempt: &Attempt) -> Option<Values<'a>> {
-        Some(Values {
-            tenant: setup.scenario.tenants.get(self.tenant)?,
-            user: self.number + 1,
-            iteration: attempt.iteration,
-            canary: self.canary(setup, attempt.step),
-            load: self.load,
-            saved: &self.saved,
-            cookies: Some(&self.cookies),
-        })
-    }
-
-    /// The run's canaries, if it has any, and the tenant whose canary a step sends.
-    fn canary<'a>(&self, setup: &'a Setup, step: StepIndex) -> Option<(&'a Canaries, TenantIndex)> {
-        let all = setup.canaries.as_ref()?;
-        Some((all, setup.scenario.canary_tenant(self.tenant, step)))
-    }
-
-    /// The sample of a request, without what is read from the response's body.
-    fn sample(
-        &self,
-        attempt: &Attempt,
-        replica: usize,
-        outcome: RequestOutcome,
-        exchange: &mut Exchange,
-    ) -> Sample {
-        let limiter = std::mem::take(&mut exchange.response.limiter);
-        let has_response = matches!(outcome, RequestOutcome::Status(_));
-        let response = has_response.then_some(&exchange.response);
-        Sample {
-            intended: attempt.due,
-            sent: exchange.sent,
-            first_byte: response.map(|response| response.first_byte),
-            done: self.done,
-            tenant: self.tenant,
-            step: attempt.step,
-            load: self.load,
-            user: self.number + 1,
-            request: self.requests,
-            iteration: attempt.iteration,
-            replica,
-            outcome,
-            bytes_out: (exchange.request.bytes.len() - exchange.request.body_at) as u64,
-            bytes_in: response.map_or(0, |response| response.body_bytes),
-            failed_check: None,
-            limiter: if has_response { limiter } else { LimiterHeaders::default() },
-            retry_of: attempt.retry_of,
-            canary: None,
-            connection: if matches!(outcome, RequestOutcome::NotSent(_)) { 0 } else { exchange.connection },
-            queued: if has_response { exchange.queued } else { Nanos::ZERO },
         }
     }
 }

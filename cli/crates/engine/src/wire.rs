@@ -9,8 +9,8 @@ use super::{
         resolve::System,
     },
     exchange::{Exchange, SendError, Transport},
-    http1::wire::{Http1, UserConnections},
-    http2::Http2,
+    http1::wire::{self, Http1},
+    http2::{self, Http2},
     self_monitor::response_timeout::ResponseTimeout,
 };
 use crate::clock::RunClock;
@@ -35,11 +35,23 @@ impl Wire {
     }
 }
 
+/// The connections of one user.
+#[derive(Debug)]
+pub struct UserConnections {
+    http1: wire::UserConnections,
+    http2: http2::UserConnections,
+}
+
 impl Transport for Wire {
     type UserConnections = UserConnections;
 
-    fn connect_user(&self) -> UserConnections {
-        self.http1.connect_user()
+    fn connect_user(&self, in_turn: usize) -> UserConnections {
+        UserConnections { http1: self.http1.connect_user(in_turn), http2: self.http2.connect_user(in_turn) }
+    }
+
+    fn end_iteration(&self, connections: &mut UserConnections) {
+        self.http1.end_iteration(&mut connections.http1);
+        self.http2.end_iteration(&mut connections.http2);
     }
 
     async fn send(
@@ -49,8 +61,8 @@ impl Transport for Wire {
     ) -> Result<(), SendError> {
         match self.endpoints.replicas().get(exchange.request.replica).map(Endpoint::protocol) {
             // Boxed, so that users of HTTP/1.1 need no memory for it.
-            Some(Protocol::Http2) => Box::pin(self.http2.send(&mut (), exchange)).await,
-            _ => self.http1.send(connections, exchange).await,
+            Some(Protocol::Http2) => Box::pin(self.http2.send(&mut connections.http2, exchange)).await,
+            _ => self.http1.send(&mut connections.http1, exchange).await,
         }
     }
 }

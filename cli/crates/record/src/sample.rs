@@ -49,7 +49,8 @@ pub struct Sample {
     pub failed_check: Option<String>,
     /// The limiter's headers in the response.
     pub limiter: LimiterHeaders,
-    /// The `request` of the same load and user that this one retries, because that one was rejected.
+    /// The `request` of the same load and user that this one repeats, because that one was rejected, or was
+    /// sent on a connection that the server was closing ([`NoResponseReason::Resent`]).
     pub retry_of: Option<u64>,
     /// Whose canary the response contained; another tenant's takes precedence over the user's own.
     pub canary: Option<TenantIndex>,
@@ -71,7 +72,7 @@ impl Sample {
     pub fn is_error(&self) -> bool {
         match self.outcome {
             RequestOutcome::Status(_) => self.failed_check.is_some(),
-            RequestOutcome::NoResponse(NoResponseReason::ClosedIdle) => false,
+            RequestOutcome::NoResponse(NoResponseReason::ClosedIdle | NoResponseReason::Resent) => false,
             _ => true,
         }
     }
@@ -102,6 +103,9 @@ pub enum NoResponseReason {
     /// The server closed a connection that had lain idle just when the request was sent on it, as it may at any
     /// time (RFC 9112, section 9.5): no failure by itself.
     ClosedIdle,
+    /// The same, and as the request is idempotent, it was sent once more on a new connection. That sending is a
+    /// sample of its own, so for every judge there is one request of unknown effect more.
+    Resent,
 }
 
 /// Why a request was not sent.
@@ -132,6 +136,7 @@ impl RequestOutcome {
                     NoResponseReason::ConnectionLost => "connection-lost",
                     NoResponseReason::Malformed => "malformed",
                     NoResponseReason::ClosedIdle => "connection-closed-idle",
+                    NoResponseReason::Resent => "resent",
                 }),
             ),
             Self::NotSent(obstacle) => (
@@ -162,7 +167,7 @@ impl RequestOutcome {
     }
 
     /// One outcome of each kind, at the index [`Self::kind`].
-    pub(super) const KINDS: [Self; 11] = [
+    pub(super) const KINDS: [Self; 12] = [
         Self::Status(0),
         Self::NoResponse(NoResponseReason::Timeout),
         Self::NoResponse(NoResponseReason::ConnectionLost),
@@ -174,6 +179,7 @@ impl RequestOutcome {
         Self::NotSent(NotSentReason::RenderFailed),
         Self::Dropped,
         Self::NoResponse(NoResponseReason::ClosedIdle),
+        Self::NoResponse(NoResponseReason::Resent),
     ];
 
     /// Number of its kind; all statuses are one kind.
@@ -190,6 +196,7 @@ impl RequestOutcome {
             Self::NotSent(NotSentReason::RenderFailed) => 8,
             Self::Dropped => 9,
             Self::NoResponse(NoResponseReason::ClosedIdle) => 10,
+            Self::NoResponse(NoResponseReason::Resent) => 11,
         }
     }
 }

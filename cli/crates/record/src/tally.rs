@@ -52,6 +52,8 @@ pub struct Outcomes {
     pub statuses: BTreeMap<u16, u64>,
     /// Sent, but without a response.
     pub unknown: u64,
+    /// Sent once more, because the server was closing the connection ([`NoResponseReason::Resent`]).
+    pub resent: u64,
     /// Never sent.
     pub not_sent: u64,
     /// Arrivals that found no idle user.
@@ -63,6 +65,7 @@ impl Outcomes {
     pub fn add(&mut self, outcome: RequestOutcome) {
         match outcome {
             RequestOutcome::Status(status) => *self.statuses.entry(status).or_default() += 1,
+            RequestOutcome::NoResponse(NoResponseReason::Resent) => self.resent += 1,
             RequestOutcome::NoResponse(_) => self.unknown += 1,
             RequestOutcome::NotSent(_) => self.not_sent += 1,
             RequestOutcome::Dropped => self.dropped += 1,
@@ -80,9 +83,12 @@ impl std::fmt::Display for Outcomes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut parts: Vec<String> =
             self.statuses.iter().map(|(status, count)| format!("{count}×{status}")).collect();
-        for (count, word) in
-            [(self.unknown, "unanswered"), (self.not_sent, "not sent"), (self.dropped, "dropped")]
-        {
+        for (count, word) in [
+            (self.unknown, "unanswered"),
+            (self.resent, "resent"),
+            (self.not_sent, "not sent"),
+            (self.dropped, "dropped"),
+        ] {
             if count > 0 {
                 parts.push(format!("{count} {word}"));
             }
@@ -117,6 +123,7 @@ impl Tally {
                 *total.statuses.entry(*status).or_default() += count;
             }
             total.unknown += tenant.unknown;
+            total.resent += tenant.resent;
             total.not_sent += tenant.not_sent;
             total.dropped += tenant.dropped;
         }
@@ -137,6 +144,9 @@ impl Tally {
             }
             if row.outcome == RequestOutcome::Dropped {
                 self.dropped += 1;
+                continue;
+            }
+            if row.outcome == RequestOutcome::NoResponse(NoResponseReason::Resent) {
                 continue;
             }
             self.requests += 1;

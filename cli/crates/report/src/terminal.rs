@@ -145,8 +145,9 @@ type CountOf = fn(&Counts) -> u64;
 type Other = (&'static str, CountOf);
 
 /// Columns that appear only with a count above zero.
-const OTHERS: [Other; 3] = [
+const OTHERS: [Other; 4] = [
     ("no response", |counts| counts.unknown),
+    ("resent", |counts| counts.resent),
     ("not sent", |counts| counts.not_sent),
     ("dropped", |counts| counts.dropped),
 ];

@@ -13,7 +13,7 @@ use saasbench_model::{
 use saasbench_record::{
     latencies::Latencies,
     reader::RecordedRun,
-    sample::{RequestOutcome, Sample},
+    sample::{NoResponseReason, RequestOutcome, Sample},
     segment::SegmentError,
 };
 use saasbench_verify::Report;
@@ -176,6 +176,10 @@ impl Timeline {
     /// Counts a sample in the interval of its completion.
     #[inline]
     pub fn add(&mut self, sample: &Sample) {
+        if sample.outcome == RequestOutcome::NoResponse(NoResponseReason::Resent) {
+            // The sample of its second sending follows.
+            return;
+        }
         let at = sample.done;
         if at < self.current.0 || at >= self.current.1 {
             self.seek(at);

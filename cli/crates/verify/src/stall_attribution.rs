@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use saasbench_model::units::Nanos;
 use saasbench_record::{
-    sample::Sample,
+    sample::{NoResponseReason, RequestOutcome, Sample},
     stall::{Stall, Stalls},
 };
 
@@ -15,7 +15,8 @@ const NAMED: usize = 5;
 #[derive(Debug)]
 pub struct StallExclusions {
     stalls: Stalls,
-    /// When each user, by load and number, last completed a start step.
+    /// When each user, by load and number, last completed a start step, or met a connection that was being
+    /// closed.
     started: HashMap<(usize, u64), Nanos>,
 }
 
@@ -41,15 +42,16 @@ impl StallExclusions {
     }
 
     /// The attribution of a request. Requests must come in the order of the record, because a user that had
-    /// to run its start steps waited for the service, not for the generator.
+    /// to run its start steps, or to send a request once more, waited for the service, not for the generator.
     pub fn of(&mut self, sample: &Sample) -> StallAttribution {
         let user = (sample.load, sample.user);
-        let started = if sample.iteration == 0 {
+        let is_start = sample.iteration == 0;
+        let is_resent = sample.outcome == RequestOutcome::NoResponse(NoResponseReason::Resent);
+        let begins = is_start && sample.retry_of.is_none();
+        let started = self.started.get(&user).copied().filter(|done| !begins && *done <= sample.sent);
+        if is_start || is_resent {
             self.started.insert(user, sample.done);
-            None
-        } else {
-            self.started.get(&user).copied().filter(|done| *done <= sample.sent)
-        };
+        }
         let ready = started.map_or(sample.intended, |done| done.max(sample.intended));
         let from_sent = self.clear(sample.sent, sample.done);
         let waited = ready - sample.intended - self.stalls.within(sample.intended, ready);

@@ -68,6 +68,10 @@ pub struct Counts {
     pub statuses: BTreeMap<u16, u64>,
     /// Requests that were sent and got no complete response.
     pub unknown: u64,
+    /// Requests that were sent once more on a new connection, because the server was closing the idle one that
+    /// they were first sent on. Each counts once in `requests`.
+    #[serde(default)]
+    pub resent: u64,
     /// Requests that could not be sent.
     pub not_sent: u64,
     /// Arrivals of an open load that were dropped because no user was idle.
@@ -213,6 +217,7 @@ impl Counts {
             requests: outcomes.answered() + outcomes.unknown + outcomes.not_sent,
             statuses: outcomes.statuses.clone(),
             unknown: outcomes.unknown,
+            resent: outcomes.resent,
             not_sent: outcomes.not_sent,
             dropped: outcomes.dropped,
             errors,
@@ -225,6 +230,7 @@ impl Counts {
             *self.statuses.entry(*status).or_default() += count;
         }
         self.unknown += other.unknown;
+        self.resent += other.resent;
         self.not_sent += other.not_sent;
         self.dropped += other.dropped;
         self.errors += other.errors;
@@ -238,6 +244,7 @@ impl std::fmt::Display for Counts {
         Outcomes {
             statuses: self.statuses.clone(),
             unknown: self.unknown,
+            resent: self.resent,
             not_sent: self.not_sent,
             dropped: self.dropped,
         }

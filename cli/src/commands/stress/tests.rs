@@ -30,7 +30,7 @@ fn a_plain_command_becomes_a_commented_scenario() {
 #[test]
 fn every_flag_appears_in_the_scenario() {
     let words = "https://api.example.com/chat?room=1 -q 500 -c 80 -t 1m -n 3000 -m put -H X-Tenant:\u{20}acme -T text/plain \
-                 -A */* -a me:${env:PASSWORD} --status 2xx,429 --timeout 1500ms --http2 -k --metrics micrometer";
+                 -A */* -a me:${env:PASSWORD} --status 2xx,429 --timeout 1500ms --http2 --disable-keepalive -k --metrics micrometer";
     let mut words: Vec<&str> = words.split(' ').collect();
     words.retain(|word| !word.is_empty());
     let at = words.iter().position(|word| *word == "X-Tenant:").unwrap_or(words.len());

@@ -21,7 +21,7 @@ use super::{
     tls,
 };
 use saasbench_model::{
-    scenario::http::{Dns, Http, Version},
+    scenario::http::{Dns, Http, Reuse, Version},
     units::Nanos,
 };
 
@@ -32,6 +32,7 @@ pub struct Endpoints {
     pub(super) sources: Sources,
     pub(super) dns: Dns,
     pub(super) connect_timeout: Duration,
+    reuse: Reuse,
 }
 
 /// What all connections to one replica share.
@@ -122,12 +123,18 @@ impl Endpoints {
             sources: Sources::new(&http.sources),
             dns: http.dns,
             connect_timeout: http.connect_timeout.unwrap_or(timeout).to_duration(),
+            reuse: http.reuse,
         })
     }
 
     /// The longest that making a connection may take.
     pub fn connect_timeout(&self) -> Duration {
         self.connect_timeout
+    }
+
+    /// For how long connections are used.
+    pub fn reuse(&self) -> Reuse {
+        self.reuse
     }
 
     /// Every replica, in order.

@@ -9,6 +9,7 @@ pub mod descriptors;
 pub mod dial;
 pub mod endpoint;
 mod error;
+pub mod lifetime;
 pub mod number;
 mod protocol;
 pub mod resolve;

@@ -112,10 +112,10 @@ pub(crate) async fn dialer<R: Resolve>(
 }
 
 /// A dialler for plain connections to this address, without a first attempt.
-pub(crate) fn direct(address: SocketAddr) -> Dialer {
+pub(crate) fn direct(address: SocketAddr, http: &Http) -> Dialer {
     let targets = vec![Target::parse(&format!("http://{address}")).unwrap()];
     let tls = config(Trust::None).unwrap();
-    let mut endpoints = Endpoints::new(targets, &Http::default(), Nanos::from_secs(10), &tls).unwrap();
+    let mut endpoints = Endpoints::new(targets, http, Nanos::from_secs(10), &tls).unwrap();
     endpoints.replicas[0].address = Some(address);
     Dialer::new(Arc::new(endpoints), System, 0)
 }

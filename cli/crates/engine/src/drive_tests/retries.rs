@@ -94,3 +94,26 @@ async fn a_stop_ends_waits_at_once() {
     assert_eq!(samples.last().unwrap().outcome, RequestOutcome::Status(429));
     assert!(phase.to_ns <= Nanos::from_millis(1010), "{phase:?}");
 }
+
+/// The server closes every third connection just when a request is sent on it.
+#[tokio::test(start_paused = true)]
+async fn an_idempotent_request_that_met_a_closing_connection_is_sent_once_more() {
+    let load = "[[load]]\ntenant = \"acme\"\nusers = 1\nthink_time = \"1s\"\nduration = \"10s\"\n";
+    let closes = |service: &mut Service| service.closes_every = Some(3);
+    let put = JOURNEY.replace("post = \"/chat\"", "put = \"/chat\"");
+    let samples = run_journey(&put, load, closes).await;
+    let resent = RequestOutcome::NoResponse(NoResponseReason::Resent);
+    let firsts: Vec<&Sample> = samples.iter().filter(|sample| sample.outcome == resent).collect();
+    assert!(firsts.len() >= 2, "{samples:?}");
+    for first in firsts {
+        let second = samples.iter().find(|sample| sample.retry_of == Some(first.request)).unwrap();
+        assert_eq!(second.outcome, RequestOutcome::Status(200));
+        assert_eq!((second.intended, second.iteration), (first.intended, first.iteration));
+        assert_eq!((second.request, second.replica), (first.request + 1, first.replica));
+        assert!(first.done <= second.sent && !first.is_error() && !second.is_error());
+    }
+    let samples = run_journey(JOURNEY, load, closes).await;
+    let closed = RequestOutcome::NoResponse(NoResponseReason::ClosedIdle);
+    assert!(samples.iter().any(|sample| sample.outcome == closed));
+    assert!(samples.iter().all(|sample| sample.retry_of.is_none()), "POST is not idempotent");
+}

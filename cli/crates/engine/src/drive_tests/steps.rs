@@ -16,7 +16,7 @@ struct Shop {
 impl Transport for Arc<Shop> {
     type UserConnections = ();
 
-    fn connect_user(&self) {}
+    fn connect_user(&self, _in_turn: usize) {}
 
     async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
         exchange.sent = self.clock.now();

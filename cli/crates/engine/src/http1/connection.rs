@@ -18,28 +18,21 @@ use super::{
     decoder::{Decoder, EndedEarly, Malformed},
     diagnosis,
 };
-use crate::{clock::RunClock, connect::number, exchange::Exchange};
-use saasbench_model::units::Nanos;
+use crate::{
+    clock::RunClock,
+    connect::{lifetime::Lifetime, number},
+    exchange::{Exchange, Response},
+};
 
 /// Scratch for one read.
 const READ_CAPACITY: usize = 16 << 10;
-
-/// How long, besides two connect times, it may take until the close of a connection is seen that the server
-/// closed before it received the request.
-const CLOSE_SEEN_WITHIN: Nanos = Nanos::from_millis(10);
-
-/// How long a connection must have been idle for a server to close it for that.
-const LEAST_IDLE: Nanos = Nanos::from_millis(500);
 
 /// A connection over the stream `S`.
 #[derive(Debug)]
 pub struct Connection<S> {
     stream: S,
     number: u32,
-    /// How long it took to connect.
-    connected_in: Nanos,
-    /// When its last response was complete; `None` if it is new.
-    idle_since: Option<Nanos>,
+    life: Lifetime,
 }
 
 /// Why an exchange has no response.
@@ -64,29 +57,20 @@ pub enum After {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A connection over a connected stream.
-    pub fn new(stream: S) -> Self {
-        Self { stream, number: number::next(), connected_in: Nanos::ZERO, idle_since: None }
+    pub fn new(stream: S, life: Lifetime) -> Self {
+        Self { stream, number: number::next(), life }
     }
 
-    /// The same, with how long it took to connect.
+    /// What is known of its life.
+    pub fn life(&self) -> &Lifetime {
+        &self.life
+    }
+
+    /// The same after a response was complete.
     #[must_use]
-    pub fn connected_in(self, connected_in: Nanos) -> Self {
-        Self { connected_in, ..self }
-    }
-
-    /// The same, idle since an instant.
-    #[must_use]
-    pub fn idle_since(self, idle_since: Nanos) -> Self {
-        Self { idle_since: Some(idle_since), ..self }
-    }
-
-    /// How long it had been idle, if a server may have closed it for that just when a request was sent, at
-    /// `sent`, and this was seen at `lost`, without the generator's own delays.
-    pub fn closed_idle(&self, sent: Nanos, lost: Nanos) -> Option<Nanos> {
-        let idle = sent - self.idle_since?;
-        // Later the server had received the request; and nobody closes what was in use a moment ago.
-        let soon = self.connected_in + self.connected_in + CLOSE_SEEN_WITHIN;
-        (idle >= LEAST_IDLE && lost - sent <= soon).then_some(idle)
+    pub fn after(mut self, response: &Response) -> Self {
+        self.life.respond(response.done, response.kept_for);
+        self
     }
 
     /// Its number, unique within the process.
@@ -205,28 +189,5 @@ impl Outgoing<'_> {
             }
         }
         Poll::Ready(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_close_is_idle_only_on_an_idle_connection_and_if_it_is_seen_at_once() {
-        let ms = Nanos::from_millis;
-        let closed = |idle_since: Option<i64>, sent: i64, lost: i64| {
-            let connection = Connection::new(tokio::io::empty()).connected_in(ms(3));
-            let connection = match idle_since {
-                Some(since) => connection.idle_since(ms(since)),
-                None => connection,
-            };
-            connection.closed_idle(ms(sent), ms(lost))
-        };
-        // Two connect times and 10 ms.
-        assert_eq!(closed(Some(1_000), 6_000, 6_016), Some(ms(5_000)));
-        assert_eq!(closed(Some(1_000), 6_000, 6_017), None, "the server had received it");
-        assert_eq!(closed(Some(1_000), 1_499, 1_500), None, "in use a moment ago");
-        assert_eq!(closed(None, 6_000, 6_001), None, "a new connection");
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn of_loss(error: &io::Error) -> Option<String> {
 }
 
 /// That the server closed a connection which had been idle for so long.
-pub(super) fn of_closed_idle(idle: Nanos) -> String {
+pub(crate) fn of_closed_idle(idle: Nanos) -> String {
     format!(
         "connection-closed-idle: after {:.1} s without a request; think for less long than the server keeps connections, or raise its keep-alive timeout",
         idle.as_secs_f64()

@@ -104,6 +104,7 @@ fn interpret(
         }
     }
     response.status = status;
+    response.kept_for = framing.kept_for;
     limiter.finish(zero_unix, response);
     let is_old = message.version == Some(0);
     let has_no_body = request.is_head || matches!(status, 204 | 304);
@@ -135,6 +136,8 @@ struct Framing {
     codings: Option<Codings>,
     close: bool,
     keep_alive: bool,
+    /// `timeout` of `Keep-Alive`.
+    kept_for: Option<Nanos>,
 }
 
 impl Framing {
@@ -145,6 +148,14 @@ impl Framing {
                     self.close |= option.eq_ignore_ascii_case(b"close");
                     self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
+            }
+            10 if is(name, "Keep-Alive", "keep-alive") => {
+                let seconds = elements(value).find_map(|part| {
+                    let (key, seconds) = part.split_at_checked(b"timeout=".len())?;
+                    key.eq_ignore_ascii_case(b"timeout=").then(|| digits(seconds))?
+                });
+                self.kept_for =
+                    seconds.map(|seconds| Nanos::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)));
             }
             14 if is(name, "Content-Length", "content-length") => {
                 for element in value.split(|byte| *byte == b',') {

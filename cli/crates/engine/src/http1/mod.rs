@@ -7,7 +7,7 @@
 pub mod connection;
 pub mod deadline;
 pub mod decoder;
-mod diagnosis;
+pub(crate) mod diagnosis;
 mod head;
 mod malformed;
 mod unusual;

@@ -15,12 +15,14 @@ use crate::{
     clock::RunClock,
     connect::{
         dial::Dialer,
+        lifetime::Lifetime,
         resolve::{Resolve, System},
         stream::Stream,
     },
     exchange::{Exchange, Response, SendError, Transport},
     self_monitor::response_timeout::ResponseTimeout,
 };
+use saasbench_model::scenario::http::ConnectionScope;
 use saasbench_record::sample::{NoResponseReason, NotSentReason};
 
 /// Sends requests by HTTP/1.1.
@@ -34,8 +36,12 @@ pub struct Http1<R = System> {
 /// The connections of one user.
 #[derive(Debug)]
 pub struct UserConnections {
-    /// The idle ones, by replica. One in use is taken out, and put back only if it can be reused.
+    /// The idle ones, those to one replica together. One in use is taken out, and put back only if it can be
+    /// reused.
     idle: Vec<Option<Connection<Stream>>>,
+    /// How many to each replica are used in turn, at least one, and whose turn it is.
+    in_turn: usize,
+    turn: usize,
     deadline: Deadline,
 }
 
@@ -58,12 +64,20 @@ impl<R: Resolve> Http1<R> {
         let dialled = deadline.limit(at, dialling).await;
         match dialled {
             Some(stream) => {
-                let connection =
-                    stream.map(|stream| Connection::new(stream).connected_in(self.clock.now() - begun));
+                let life = Lifetime::new(begun, self.clock.now());
+                let connection = stream.map(|stream| Connection::new(stream, life));
                 connection.map_err(|error| SendError::NotSent(NotSentReason::from(error)))
             }
             None => Err(SendError::NotSent(NotSentReason::ConnectTimeout)),
         }
+    }
+}
+
+impl UserConnections {
+    /// The place of the next connection to a replica.
+    fn next_place(&mut self, replica: usize) -> usize {
+        self.turn = (self.turn + 1) % self.in_turn;
+        replica * self.in_turn + self.turn
     }
 }
 
@@ -88,9 +102,21 @@ impl UserConnections {
 impl<R: Resolve> Transport for Http1<R> {
     type UserConnections = UserConnections;
 
-    fn connect_user(&self) -> UserConnections {
-        let replicas = self.dialer.endpoints().replicas();
-        UserConnections { idle: replicas.iter().map(|_| None).collect(), deadline: Deadline::default() }
+    fn connect_user(&self, in_turn: usize) -> UserConnections {
+        let in_turn = in_turn.max(1);
+        let all = self.dialer.endpoints().replicas().len() * in_turn;
+        UserConnections {
+            idle: (0..all).map(|_| None).collect(),
+            in_turn,
+            turn: 0,
+            deadline: Deadline::default(),
+        }
+    }
+
+    fn end_iteration(&self, connections: &mut UserConnections) {
+        if self.dialer.endpoints().reuse().scope == Some(ConnectionScope::PerIteration) {
+            connections.idle.fill_with(|| None);
+        }
     }
 
     async fn send(
@@ -102,11 +128,15 @@ impl<R: Resolve> Transport for Http1<R> {
         (exchange.sent, exchange.connection, exchange.problem) = (sent, 0, None);
         let at = self.timeout.deadline(sent);
         let replica = exchange.request.replica;
-        let mut kept = connections.idle.get_mut(replica).and_then(Option::take);
-        if let Some(connection) = &mut kept
-            && !connection.is_idle().await
-        {
-            kept = None;
+        let reuse = self.dialer.endpoints().reuse();
+        let place = connections.next_place(replica);
+        let mut kept = connections.idle.get_mut(place).and_then(Option::take);
+        if let Some(connection) = &mut kept {
+            let is_usable =
+                !exchange.request.on_new_connection && connection.life().takes_another(&reuse, 0, sent);
+            if !is_usable || !connection.is_idle().await {
+                kept = None;
+            }
         }
         let mut is_new = kept.is_none();
         loop {
@@ -127,8 +157,12 @@ impl<R: Resolve> Transport for Http1<R> {
             return match outcome {
                 Some(Ok(after)) => {
                     exchange.queued = written - sent + busy::since(written, exchange.response.done);
-                    if let (After::Reuse, Some(place)) = (after, connections.idle.get_mut(replica)) {
-                        *place = Some(connection.idle_since(exchange.response.done));
+                    if let (After::Reuse, Some(place)) = (after, connections.idle.get_mut(place)) {
+                        let connection = connection.after(&exchange.response);
+                        *place = connection
+                            .life()
+                            .takes_another(&reuse, 0, exchange.response.done)
+                            .then_some(connection);
                     }
                     Ok(())
                 }
@@ -143,7 +177,7 @@ impl<R: Resolve> Transport for Http1<R> {
                     let now = self.clock.now();
                     let lost = now - self.timeout.share(sent, now);
                     let closed =
-                        connection.closed_idle(sent, lost).filter(|_| !exchange.response.has_begun());
+                        connection.life().closed_idle(sent, lost).filter(|_| !exchange.response.has_begun());
                     Err(SendError::NoResponse(match closed {
                         Some(idle) => {
                             exchange.problem = Some(diagnosis::of_closed_idle(idle));

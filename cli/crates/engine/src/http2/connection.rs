@@ -10,9 +10,11 @@ use h2::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    connect::{number, stream::Stream},
+    clock::RunClock,
+    connect::{lifetime::Lifetime, number, stream::Stream},
     http1::decoder::HEAD_LIMIT,
 };
+use saasbench_model::{scenario::http::Reuse, units::Nanos};
 
 /// Flow control window per response: large enough, because nothing is left unread for long.
 const STREAM_WINDOW: u32 = 1 << 20;
@@ -28,12 +30,17 @@ pub(super) struct Connection {
     free: Semaphore,
     /// Number of all streams, including open ones.
     all: Cell<usize>,
+    life: Cell<Lifetime>,
+    /// Number of open streams.
+    open: Cell<usize>,
 }
 
 /// Permission for one stream.
 #[derive(Debug)]
 pub(super) struct Slot {
     connection: Rc<Connection>,
+    /// The connection's life if it was idle before.
+    idle: Option<Lifetime>,
 }
 
 impl Connection {
@@ -41,7 +48,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the other side speaks another protocol, or closes the connection.
-    pub(super) async fn open(stream: Stream) -> Result<Rc<Self>, h2::Error> {
+    pub(super) async fn open(stream: Stream, life: Lifetime) -> Result<Rc<Self>, h2::Error> {
         let (handle, mut driver) = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
@@ -50,8 +57,14 @@ impl Connection {
             .handshake(stream)
             .await?;
         let mut pings = driver.ping_pong();
-        let connection =
-            Rc::new(Self { handle, number: number::next(), free: Semaphore::new(0), all: Cell::new(0) });
+        let connection = Rc::new(Self {
+            handle,
+            number: number::next(),
+            free: Semaphore::new(0),
+            all: Cell::new(0),
+            life: Cell::new(life),
+            open: Cell::new(0),
+        });
         let weak = Rc::downgrade(&connection);
         tokio::task::spawn_local(async move {
             // Its streams receive the error that it ended with.
@@ -68,16 +81,29 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Whether streams can be opened.
-    pub(super) fn is_usable(&self) -> bool {
-        !self.free.is_closed()
+    /// Whether streams can be opened for requests at `now`.
+    pub(super) fn is_usable(&self, reuse: &Reuse, now: Nanos) -> bool {
+        // Requests in flight count for `max_requests`, too.
+        !self.free.is_closed() && self.life.get().takes_another(reuse, self.open.get(), now)
     }
 
-    /// Waits for a stream that the server allows; `None` if the connection ended.
-    pub(super) async fn slot(self: Rc<Self>) -> Option<Slot> {
+    /// Opens no further stream: those that wait for one go to another connection.
+    pub(super) fn retire(&self) {
+        self.free.close();
+    }
+
+    /// Waits for a stream that the server allows; `None` if the connection takes no further request.
+    pub(super) async fn slot(self: Rc<Self>, reuse: &Reuse, clock: &RunClock) -> Option<Slot> {
         self.fit();
-        self.free.acquire().await.ok()?.forget();
-        Some(Slot { connection: self })
+        let permit = self.free.acquire().await.ok()?;
+        // Others may have used it up meanwhile.
+        if !self.is_usable(reuse, clock.now()) {
+            return None;
+        }
+        permit.forget();
+        let idle = (self.open.get() == 0).then(|| self.life.get());
+        self.open.set(self.open.get() + 1);
+        Some(Slot { connection: self, idle })
     }
 
     /// Applies the number of streams that the server allows now.
@@ -100,6 +126,24 @@ impl Slot {
         self.connection.number
     }
 
+    /// The response was complete at `done`.
+    pub(super) fn respond(&self, done: Nanos) {
+        let mut life = self.connection.life.get();
+        life.respond(done, None);
+        self.connection.life.set(life);
+    }
+
+    /// How long the connection had been idle, if its server may have closed it for that just when this request
+    /// was sent, at `sent`, which was seen at `lost`.
+    pub(super) fn closed_idle(&self, sent: Nanos, lost: Nanos) -> Option<Nanos> {
+        self.idle?.closed_idle(sent, lost)
+    }
+
+    /// No further request goes over its connection.
+    pub(super) fn retire(&self) {
+        self.connection.retire();
+    }
+
     /// Opens a stream and sends a request's head on it; `None` if the connection accepts no more, and nothing
     /// was sent.
     pub(super) fn send(
@@ -117,6 +161,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        self.connection.open.set(self.connection.open.get() - 1);
         self.connection.free.add_permits(1);
         self.connection.fit();
     }

@@ -23,14 +23,21 @@ use self::{
 use super::{
     connect::{
         dial::Dialer,
+        lifetime::Lifetime,
         resolve::{Resolve, System},
         stream::Stream,
     },
-    exchange::{Exchange, SendError, Transport},
+    exchange::{Exchange, Response, SendError, Transport},
+    http1::diagnosis,
     self_monitor::response_timeout::ResponseTimeout,
 };
 use crate::{busy, clock::RunClock};
+use saasbench_model::scenario::http::ConnectionScope;
 use saasbench_record::sample::{NoResponseReason, NotSentReason};
+
+/// How often a request is sent that the server leaves unprocessed. A server that closes each connection after
+/// some requests leaves out those that exceed them, and with many users some are left out several times.
+const MOST_ATTEMPTS: u32 = 20;
 
 /// Sends requests by HTTP/2.
 #[derive(Debug)]
@@ -41,7 +48,7 @@ pub struct Http2<R = System> {
     clock: RunClock,
 }
 
-/// The connection to one replica that all users share.
+/// The connection to one replica that all users share, or that one user has for itself.
 #[derive(Debug, Default)]
 struct Shared {
     current: RefCell<Option<Rc<Connection>>>,
@@ -49,11 +56,9 @@ struct Shared {
     making: Mutex<()>,
 }
 
-impl Shared {
-    fn usable(&self) -> Option<Rc<Connection>> {
-        self.current.borrow().as_ref().filter(|connection| connection.is_usable()).cloned()
-    }
-}
+/// The connections that one user has for itself, by replica; none if all users share them.
+#[derive(Debug, Default)]
+pub struct UserConnections(Vec<Shared>);
 
 /// Whether the other side of a connection speaks HTTP/2: it acknowledges a ping.
 pub async fn is_spoken(stream: Stream) -> bool {
@@ -70,8 +75,10 @@ pub async fn is_spoken(stream: Stream) -> bool {
 enum Failure {
     /// Not a byte was sent.
     Unsent,
-    /// The server declared that it had not processed it.
-    Rejected,
+    /// The server declared that it had not processed it: the connection takes no more streams.
+    LeftOut,
+    /// The same of this stream only.
+    Refused,
     /// The stream or the connection broke.
     Lost,
     /// What was received is not a response.
@@ -83,9 +90,10 @@ impl Failure {
     /// with a number above that of a GOAWAY, were not processed in any way; only the latter is a remote
     /// GOAWAY error in `h2`.
     fn of(error: &h2::Error) -> Self {
-        let rejected = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-        if error.is_remote() && (rejected || error.is_go_away()) {
-            Self::Rejected
+        if error.is_remote() && error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM) {
+            Self::Refused
+        } else if error.is_remote() && error.is_go_away() {
+            Self::LeftOut
         } else if error.is_library() {
             Self::Malformed
         } else {
@@ -96,7 +104,7 @@ impl Failure {
     /// The meaning once the response has started: the server has processed the request, whatever it declares.
     fn after_head(error: &h2::Error) -> Self {
         match Self::of(error) {
-            Self::Rejected => Self::Lost,
+            Self::LeftOut | Self::Refused => Self::Lost,
             other => other,
         }
     }
@@ -109,19 +117,27 @@ impl<R: Resolve> Http2<R> {
         Self { dialer, replicas, timeout, clock }
     }
 
+    /// A connection that takes another request at this moment.
+    fn usable(&self, shared: &Shared) -> Option<Rc<Connection>> {
+        let (reuse, now) = (self.dialer.endpoints().reuse(), self.clock.now());
+        shared.current.borrow().as_ref().filter(|connection| connection.is_usable(&reuse, now)).cloned()
+    }
+
     /// The connection to a replica; a new one if none is usable.
-    async fn connection(&self, replica: usize) -> Result<Rc<Connection>, NotSentReason> {
-        let shared = self.replicas.get(replica).ok_or(NotSentReason::RenderFailed)?;
-        if let Some(connection) = shared.usable() {
+    async fn connection(&self, shared: &Shared, replica: usize) -> Result<Rc<Connection>, NotSentReason> {
+        if let Some(connection) = self.usable(shared) {
             return Ok(connection);
         }
         let _making = shared.making.lock().await;
         // Another user may have opened one meanwhile.
-        if let Some(connection) = shared.usable() {
+        if let Some(connection) = self.usable(shared) {
             return Ok(connection);
         }
+        let begun = self.clock.now();
         let stream = self.dialer.dial(replica).await?;
-        let opening = timeout(self.dialer.endpoints().connect_timeout(), Connection::open(stream)).await;
+        let life = Lifetime::new(begun, self.clock.now());
+        let opening =
+            timeout(self.dialer.endpoints().connect_timeout(), Connection::open(stream, life)).await;
         let opened = opening.map_err(|_| NotSentReason::ConnectTimeout)?;
         let connection = opened.map_err(|_| NotSentReason::ConnectFailed)?;
         shared.current.replace(Some(Rc::clone(&connection)));
@@ -129,10 +145,13 @@ impl<R: Resolve> Http2<R> {
     }
 
     /// Permission for a stream on a connection to a replica.
-    async fn slot(&self, replica: usize) -> Result<Slot, NotSentReason> {
+    async fn slot(&self, own: &UserConnections, replica: usize) -> Result<Slot, NotSentReason> {
+        let shared = own.0.get(replica).or_else(|| self.replicas.get(replica));
+        let shared = shared.ok_or(NotSentReason::RenderFailed)?;
+        let reuse = self.dialer.endpoints().reuse();
         loop {
             // A connection may end while one of its streams is waited for.
-            if let Some(slot) = self.connection(replica).await?.slot().await {
+            if let Some(slot) = self.connection(shared, replica).await?.slot(&reuse, &self.clock).await {
                 return Ok(slot);
             }
         }
@@ -165,11 +184,19 @@ impl<R: Resolve> Http2<R> {
 }
 
 impl<R: Resolve> Transport for Http2<R> {
-    type UserConnections = ();
+    type UserConnections = UserConnections;
 
-    fn connect_user(&self) {}
+    fn connect_user(&self, _in_turn: usize) -> UserConnections {
+        let is_shared = matches!(self.dialer.endpoints().reuse().scope, None | Some(ConnectionScope::Reuse));
+        let own = self.replicas.iter().filter(|_| !is_shared);
+        UserConnections(own.map(|_| Shared::default()).collect())
+    }
 
-    async fn send(&self, (): &mut (), exchange: &mut Exchange) -> Result<(), SendError> {
+    fn end_iteration(&self, connections: &mut UserConnections) {
+        connections.0.fill_with(Shared::default);
+    }
+
+    async fn send(&self, own: &mut UserConnections, exchange: &mut Exchange) -> Result<(), SendError> {
         let sent = self.clock.now();
         (exchange.sent, exchange.connection, exchange.problem) = (sent, 0, None);
         let at = self.timeout.deadline(sent);
@@ -180,11 +207,12 @@ impl<R: Resolve> Transport for Http2<R> {
         };
         let head =
             request(&exchange.request, scheme).ok_or(SendError::NotSent(NotSentReason::RenderFailed))?;
-        let mut again = true;
+        let (mut attempts, mut refused) = (1, false);
         loop {
-            let slot = timeout_at(at, self.slot(replica)).await;
+            let slot = timeout_at(at, self.slot(own, replica)).await;
             let slot = slot.unwrap_or(Err(NotSentReason::ConnectTimeout)).map_err(SendError::NotSent)?;
             exchange.connection = slot.connection_number();
+            exchange.response.first_byte = Response::NOT_BEGUN;
             let written = self.clock.now();
             let outcome = {
                 let mut exchanging = pin!(self.exchange(&slot, head.clone(), exchange));
@@ -195,17 +223,38 @@ impl<R: Resolve> Transport for Http2<R> {
             };
             return match outcome {
                 Some(Ok(())) => {
+                    slot.respond(exchange.response.done);
                     exchange.queued = written - sent + busy::since(written, exchange.response.done);
                     Ok(())
                 }
-                // Not a byte was sent, and the next attempt opens a new connection.
-                Some(Err(Failure::Unsent)) if again => {
-                    again = false;
+                // The server has not seen it, or declared that it had not processed it, so it goes out again.
+                Some(Err(Failure::Unsent | Failure::LeftOut)) if attempts < MOST_ATTEMPTS => {
+                    slot.retire();
+                    attempts += 1;
+                    continue;
+                }
+                // Whoever is refused at once again sends more than the server wants.
+                Some(Err(Failure::Refused)) if !refused => {
+                    refused = true;
                     continue;
                 }
                 Some(Err(Failure::Unsent)) => Err(SendError::NotSent(NotSentReason::ConnectFailed)),
-                Some(Err(Failure::Rejected)) => Err(SendError::NotSent(NotSentReason::StreamRejected)),
-                Some(Err(Failure::Lost)) => Err(SendError::NoResponse(NoResponseReason::ConnectionLost)),
+                Some(Err(Failure::LeftOut | Failure::Refused)) => {
+                    Err(SendError::NotSent(NotSentReason::StreamRejected))
+                }
+                Some(Err(Failure::Lost)) => {
+                    let now = self.clock.now();
+                    let lost = now - self.timeout.share(written, now);
+                    let closed = slot.closed_idle(written, lost).filter(|_| !exchange.response.has_begun());
+                    slot.retire();
+                    Err(SendError::NoResponse(match closed {
+                        Some(idle) => {
+                            exchange.problem = Some(diagnosis::of_closed_idle(idle));
+                            NoResponseReason::ClosedIdle
+                        }
+                        None => NoResponseReason::ConnectionLost,
+                    }))
+                }
                 Some(Err(Failure::Malformed)) => Err(SendError::NoResponse(NoResponseReason::Malformed)),
                 None => Err(SendError::NoResponse(NoResponseReason::Timeout)),
             };

@@ -14,7 +14,7 @@ use crate::connect::{
     testing::{dialer, listen},
     tls::Trust,
 };
-use saasbench_model::scenario::http::{Http, Version};
+use saasbench_model::scenario::http::{Http, Reuse, Version};
 use saasbench_model::units::Nanos;
 use saasbench_record::sample::LimiterHeaders;
 
@@ -45,7 +45,7 @@ fn exchange(head: &str, body: &str) -> Exchange {
 
 async fn get(client: &Http2) -> Result<Exchange, SendError> {
     let mut exchange = exchange("GET /v1/items?n=1 HTTP/1.1", "");
-    client.send(&mut (), &mut exchange).await.map(|()| exchange)
+    client.send(&mut UserConnections::default(), &mut exchange).await.map(|()| exchange)
 }
 
 type Incoming = (http::Request<RecvStream>, SendResponse<Bytes>);
@@ -112,7 +112,7 @@ async fn requests_and_responses_are_translated() {
     ];
     for (head, body, method, expected) in table {
         let mut exchange = exchange(head, body);
-        client.send(&mut (), &mut exchange).await.unwrap();
+        client.send(&mut UserConnections::default(), &mut exchange).await.unwrap();
         let response = &exchange.response;
         let path = head.split(' ').nth(1).unwrap();
         let expected = format!("{method} http://api.test{path} {expected}");
@@ -124,7 +124,7 @@ async fn requests_and_responses_are_translated() {
         assert!(exchange.sent <= response.first_byte && response.first_byte <= response.done);
     }
     let mut head = exchange("HEAD / HTTP/1.1", "");
-    client.send(&mut (), &mut head).await.unwrap();
+    client.send(&mut UserConnections::default(), &mut head).await.unwrap();
     assert_eq!((head.response.status, head.response.body_bytes), (201, 0));
 }
 
@@ -133,7 +133,7 @@ async fn unsendable_requests_count_as_not_sent() {
     let (listener, _) = listen("127.0.0.1").await;
     let client = client(&listener).await;
     let mut unbuildable = exchange("GET /a b HTTP/1.1", "");
-    let outcome = client.send(&mut (), &mut unbuildable).await;
+    let outcome = client.send(&mut UserConnections::default(), &mut unbuildable).await;
     assert_eq!(outcome, Err(SendError::NotSent(NotSentReason::RenderFailed)));
 }
 
@@ -153,7 +153,7 @@ async fn long_bodies_are_read_to_their_end_and_kept_as_far_as_wanted() {
     for keep_body in [true, false] {
         let mut exchange = exchange("POST / HTTP/1.1", &"x".repeat(LONG));
         exchange.request.keep_body = keep_body;
-        client.send(&mut (), &mut exchange).await.unwrap();
+        client.send(&mut UserConnections::default(), &mut exchange).await.unwrap();
         let kept = if keep_body { super::super::exchange::BODY_KEPT } else { 0 };
         assert_eq!((exchange.response.body.len(), exchange.response.body_bytes), (kept, LONG as u64));
     }
@@ -266,14 +266,11 @@ async fn react(mut stream: TcpStream, reaction: &[u8], hangs_up: bool) {
 }
 
 #[tokio::test(flavor = "local")]
-async fn unprocessed_requests_were_not_sent_and_the_rest_is_unknown() {
+async fn requests_that_were_left_out_go_out_again_and_the_rest_is_unknown() {
     let reset = |reason: Reason| frame::of(frame::RST_STREAM, 0, 1, &u32::from(reason).to_be_bytes());
-    let rejected = SendError::NotSent(NotSentReason::StreamRejected);
     let lost = SendError::NoResponse(NoResponseReason::ConnectionLost);
     let malformed = SendError::NoResponse(NoResponseReason::Malformed);
     let table = [
-        ("REFUSED_STREAM", reset(Reason::REFUSED_STREAM), false, rejected),
-        ("GOAWAY before it", frame::goaway(0), false, rejected),
         ("GOAWAY with it, then the end", frame::goaway(1), true, lost),
         ("another reset", reset(Reason::INTERNAL_ERROR), false, lost),
         ("the end", Vec::new(), true, lost),
@@ -314,6 +311,88 @@ async fn a_server_of_another_protocol_is_no_connection() {
         let _ = stream.read_to_end(&mut Vec::new()).await;
     });
     assert_eq!(get(&client).await.map(|_| ()), Err(SendError::NotSent(NotSentReason::ConnectFailed)));
+}
+
+/// What the server left out costs nothing, on the same connection or on a new one; but nobody insists.
+#[tokio::test(flavor = "local")]
+async fn a_request_that_was_left_out_is_sent_again() {
+    let (listener, _) = listen("127.0.0.1").await;
+    let client = client(&listener).await;
+    tokio::task::spawn_local(async move {
+        react(listener.accept().await.unwrap().0, &frame::goaway(0), false).await;
+        let refused = Rc::new(Cell::new(0));
+        let first_is_refused = |(request, mut respond): Incoming| {
+            let refused = Rc::clone(&refused);
+            async move {
+                // The first one, then the third and the fourth.
+                refused.set(refused.get() + 1);
+                match refused.get() {
+                    1 | 3 | 4 => respond.send_reset(Reason::REFUSED_STREAM),
+                    _ => echo((request, respond)).await,
+                }
+            }
+        };
+        serve(listener.accept().await.unwrap().0, 100, first_is_refused).await;
+    });
+    assert_eq!(get(&client).await.unwrap().response.status, 201);
+    let rejected = SendError::NotSent(NotSentReason::StreamRejected);
+    assert_eq!(get(&client).await.map(|_| ()), Err(rejected), "refused twice");
+}
+
+/// A server that leaves out everything is given up.
+#[tokio::test(flavor = "local")]
+async fn a_server_that_leaves_out_everything_ends_the_attempts() {
+    let (listener, _) = listen("127.0.0.1").await;
+    let client = client(&listener).await;
+    let connections = Rc::new(Cell::new(0));
+    let count = Rc::clone(&connections);
+    tokio::task::spawn_local(async move {
+        loop {
+            let stream = listener.accept().await.unwrap().0;
+            count.set(count.get() + 1);
+            react(stream, &frame::goaway(0), false).await;
+        }
+    });
+    let rejected = SendError::NotSent(NotSentReason::StreamRejected);
+    assert_eq!(get(&client).await.map(|_| ()), Err(rejected));
+    assert_eq!(connections.get(), MOST_ATTEMPTS);
+}
+
+/// The number of connections that five requests take, two in an iteration.
+async fn connections_for(reuse: Reuse) -> u32 {
+    let (listener, _) = listen("127.0.0.1").await;
+    let http = Http { version: Version::Http2, reuse, ..Http::default() };
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let dialer = dialer(&url, &http, Trust::None, System).await.unwrap();
+    listener.accept().await.unwrap();
+    let clock = RunClock::start();
+    let client = Http2::new(Rc::new(dialer), ResponseTimeout::new(TIMEOUT.into(), clock), clock);
+    let connections = Rc::new(Cell::new(0));
+    let count = Rc::clone(&connections);
+    tokio::task::spawn_local(async move {
+        loop {
+            let stream = listener.accept().await.unwrap().0;
+            count.set(count.get() + 1);
+            tokio::task::spawn_local(serve(stream, 100, echo));
+        }
+    });
+    let mut user = client.connect_user(1);
+    for number in 1..=5 {
+        client.send(&mut user, &mut exchange("GET / HTTP/1.1", "")).await.unwrap();
+        if number % 2 == 0 {
+            client.end_iteration(&mut user);
+        }
+    }
+    connections.get()
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_scenario_decides_what_shares_a_connection() {
+    let scope = |scope| Reuse { scope: Some(scope), ..Reuse::default() };
+    assert_eq!(connections_for(Reuse::default()).await, 1);
+    assert_eq!(connections_for(scope(ConnectionScope::PerIteration)).await, 3);
+    assert_eq!(connections_for(scope(ConnectionScope::PerRequest)).await, 5);
+    assert_eq!(connections_for(Reuse { max_requests: Some(3), ..Reuse::default() }).await, 2);
 }
 
 /// The first request takes the only stream and gets no response: it is unknown; the second is never sent.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Attempt, IterationOutcome, User};
+use super::{IterationOutcome, User, attempt::Attempt};
 use crate::{
     check::{self, Checks},
     exchange::{Response, Transport},

@@ -4,6 +4,7 @@
 //! on how fast the service responds.
 
 pub mod arrivals;
+pub mod connections;
 pub mod data_rows;
 pub mod pause;
 pub mod population;

@@ -50,6 +50,9 @@ pub enum Measure {
     Count(Option<u16>),
     /// `ratio(429)`: share of the responses with this status.
     Ratio(u16),
+    /// `resent`: requests that were sent once more, because the server had closed the idle connection that they
+    /// were sent on.
+    Resent,
 }
 
 /// Where a latency's clock starts.
@@ -123,7 +126,7 @@ pub struct Filter {
 }
 
 const MEASURES: &str = "measures are p50, p99.9 and the like, max, mean (each also `from sent`), error_ratio, rate, rate(200), count, \
-                        count(200) and ratio(429)";
+                        count(200), ratio(429) and resent";
 const OPERATORS: &str = "an expectation compares: `p99 < 50ms`, with <, <=, >, >= or ==";
 
 /// Parses `<measure> [from sent|from intended] <operator> <bound>`; the bound is in the unit of
@@ -179,13 +182,14 @@ fn measure(text: &str) -> Result<Measure, Complaint> {
         ("rate", status) => Measure::Rate(status),
         ("count", status) => Measure::Count(status),
         ("ratio", Some(status)) => Measure::Ratio(status),
+        ("resent", None) => Measure::Resent,
         ("ratio", None) => {
             let help = "name the status: `ratio(429) <= 5%`; for everything unexpected there is error_ratio";
             return Err(Complaint::new("a ratio of which responses?", help));
         }
         (base, None) if is_quantile(base) => Measure::Quantile { q: quantile(base)?, from: latency },
         _ => {
-            let near = closest(base, ["max", "mean", "error_ratio", "rate", "count", "ratio"]);
+            let near = closest(base, ["max", "mean", "error_ratio", "rate", "count", "ratio", "resent"]);
             let help = match near {
                 Some(near) => format!("did you mean {}? {MEASURES}", quoted(near)),
                 None => MEASURES.to_owned(),
@@ -250,7 +254,7 @@ impl Measure {
         match self {
             Self::Quantile { .. } | Self::Max(_) | Self::Mean(_) => Ok(notation::duration(text)?.0 as f64),
             Self::Rate(_) => notation::rate_or_zero(text),
-            Self::Count(_) => match text.replace('_', "").parse::<u32>() {
+            Self::Count(_) | Self::Resent => match text.replace('_', "").parse::<u32>() {
                 Ok(count) => Ok(f64::from(count)),
                 Err(_) => {
                     let message = format!("{} is not a count", quoted(text));
@@ -304,6 +308,7 @@ mod tests {
             ("ratio(200) > 99.5 %", Measure::Ratio(200), Greater, 0.995),
             ("rate >= 100/s", Measure::Rate(None), AtLeast, 100.0),
             ("rate(200) >= 30/m", Measure::Rate(Some(200)), AtLeast, 0.5),
+            ("resent == 0", Measure::Resent, Equal, 0.0),
             ("count == 1_000", Measure::Count(None), Equal, 1000.0),
             ("count(200)==24", Measure::Count(Some(200)), Equal, 24.0),
         ] {

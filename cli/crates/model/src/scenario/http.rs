@@ -14,6 +14,8 @@ pub struct Http {
     pub connect_timeout: Option<Nanos>,
     /// `dns`: when host names are resolved.
     pub dns: Dns,
+    /// `connections`, `max_requests` and `max_age`: for how long connections are used.
+    pub reuse: Reuse,
     /// `source_addresses`: local addresses of connections, used in turn; if empty, the system chooses.
     pub sources: Vec<IpAddr>,
     /// `insecure = true`: any certificate is accepted.
@@ -42,4 +44,34 @@ pub enum Dns {
     PerRun,
     /// `"per-connection"`: again for every connection.
     PerConnection,
+}
+
+/// For how long a connection is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reuse {
+    /// `connections`; `None`: not given, so it is [`ConnectionScope::Reuse`], over several connections for users
+    /// of open loads against limits.
+    pub scope: Option<ConnectionScope>,
+    /// `max_requests`: the most requests on one connection.
+    pub max_requests: Option<u64>,
+    /// `max_age`: the age after which no further request is sent on a connection.
+    pub max_age: Option<Nanos>,
+}
+
+/// `connections`: what shares a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionScope {
+    /// `"reuse"`: all requests of a user to a replica.
+    Reuse,
+    /// `"per-iteration"`: those of one iteration.
+    PerIteration,
+    /// `"per-request"`: nothing.
+    PerRequest,
+}
+
+impl Reuse {
+    /// Whether nothing is given.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }

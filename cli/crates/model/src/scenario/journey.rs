@@ -117,6 +117,11 @@ impl When {
 }
 
 impl Step {
+    /// Whether sending its request twice has the effect of sending it once (RFC 9110, section 9.2.2).
+    pub fn is_idempotent(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
+    }
+
     /// All its templates: those for the request, and those in checks of the response.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         [&self.path]

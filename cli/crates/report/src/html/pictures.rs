@@ -137,6 +137,7 @@ pub(crate) fn numbers(page: &Page<'_>) -> Markup {
     let kind = |status: u16| label(Kind::of(saasbench_record::sample::RequestOutcome::Status(status))).1;
     let others = [
         ("no response", "no-response", total.unknown),
+        ("sent once more", "no-response", total.resent),
         ("not sent", "notsent", total.not_sent),
         ("dropped by the generator", "dropped", total.dropped),
     ];

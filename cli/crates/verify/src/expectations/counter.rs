@@ -31,6 +31,8 @@ pub(super) struct Counter {
     errors_excused: u64,
     /// Requests on connections that the server closed while they were idle: neither errors nor answered.
     closed_idle: u64,
+    /// The same, if they were sent once more.
+    resent: u64,
     /// The first few errors: sample number, and what was wrong.
     first_errors: Vec<(u64, String)>,
     answered: u64,
@@ -72,6 +74,7 @@ impl Counter {
             errors: 0,
             errors_excused: 0,
             closed_idle: 0,
+            resent: 0,
             first_errors: Vec::new(),
             answered: 0,
             matching: 0,
@@ -127,8 +130,14 @@ impl Counter {
                 self.first_errors.push((id, describe_error(scenario, sample)));
             }
         }
-        if sample.outcome == RequestOutcome::NoResponse(NoResponseReason::ClosedIdle) {
-            self.closed_idle += 1;
+        match sample.outcome {
+            RequestOutcome::NoResponse(NoResponseReason::ClosedIdle) => self.closed_idle += 1,
+            // The sample that follows shows how it ended.
+            RequestOutcome::NoResponse(NoResponseReason::Resent) => {
+                self.resent += 1;
+                return;
+            }
+            _ => {}
         }
         let status = match sample.outcome {
             RequestOutcome::Dropped => {

@@ -1,6 +1,6 @@
 //! A faulty server, over sockets, and how the transport handles it.
 
-use std::{net::SocketAddr, rc::Rc, time::Duration};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -14,6 +14,10 @@ use crate::{
     exchange::{Exchange, Request, SendError, Transport as _},
     http1::wire::{Http1, UserConnections},
     self_monitor::response_timeout::ResponseTimeout,
+};
+use saasbench_model::{
+    scenario::http::{ConnectionScope, Http, Reuse},
+    units::Nanos,
 };
 use saasbench_record::sample::{NoResponseReason, NotSentReason};
 
@@ -35,8 +39,12 @@ impl User {
     fn of(address: SocketAddr) -> Self {
         let clock = RunClock::start();
         let timeout = ResponseTimeout::new(TIMEOUT.into(), clock);
-        let transport = Http1::new(Rc::new(direct(address)), timeout, clock);
-        let line = transport.connect_user();
+        let transport = Http1::new(Rc::new(direct(address, &Http::default())), timeout, clock);
+        Self::with(transport, 1)
+    }
+
+    fn with(transport: Http1, in_turn: usize) -> Self {
+        let line = transport.connect_user(in_turn);
         let request = Request { bytes: REQUEST.to_vec(), keep_body: true, ..Request::default() };
         Self { transport, line, exchange: Exchange { request, ..Exchange::default() } }
     }
@@ -363,4 +371,57 @@ async fn if_nothing_accepts_the_timeout_ends_the_attempt() {
     let mut user = User::of(address);
     assert_eq!(user.send().await, Err(SendError::NotSent(NotSentReason::ConnectTimeout)));
     assert!(began.elapsed() >= TIMEOUT);
+}
+
+/// Serves every connection with `response` to each request, and counts them.
+async fn serve_all(listener: TcpListener, response: &'static [u8], count: Rc<Cell<u32>>) {
+    loop {
+        let mut stream = accept(&listener).await;
+        count.set(count.get() + 1);
+        tokio::task::spawn_local(async move {
+            let mut bytes = [0; REQUEST.len()];
+            while stream.read_exact(&mut bytes).await.is_ok() {
+                stream.write_all(response).await.unwrap();
+            }
+        });
+    }
+}
+
+/// The number of connections that eight requests take, two in an iteration.
+async fn connections_for(reuse: Reuse, in_turn: usize, response: &'static [u8]) -> u32 {
+    let (listener, address) = listen().await;
+    let count = Rc::default();
+    let server = tokio::task::spawn_local(serve_all(listener, response, Rc::clone(&count)));
+    let clock = RunClock::start();
+    let timeout = ResponseTimeout::new(TIMEOUT.into(), clock);
+    let http = Http { reuse, ..Http::default() };
+    let transport = Http1::new(Rc::new(direct(address, &http)), timeout, clock);
+    let mut user = User::with(transport, in_turn);
+    for number in 1..=8 {
+        user.get().await;
+        if number % 2 == 0 {
+            user.transport.end_iteration(&mut user.line);
+        }
+    }
+    server.abort();
+    count.get()
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_scenario_and_the_server_decide_how_long_a_connection_is_used() {
+    let scope = |scope| Reuse { scope: Some(scope), ..Reuse::default() };
+    let kept = |head: &'static [u8], in_turn| connections_for(Reuse::default(), in_turn, head);
+    assert_eq!(kept(ANSWER, 1).await, 1);
+    assert_eq!(kept(ANSWER, 3).await, 3);
+    assert_eq!(
+        kept(b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=5, max=9\r\ncontent-length: 0\r\n\r\n", 1).await,
+        1
+    );
+    // Not even a request that is sent at once would arrive in time.
+    assert_eq!(kept(b"HTTP/1.1 200 OK\r\nkeep-alive: timeout=0\r\ncontent-length: 0\r\n\r\n", 1).await, 8);
+    assert_eq!(connections_for(scope(ConnectionScope::PerIteration), 1, ANSWER).await, 4);
+    assert_eq!(connections_for(scope(ConnectionScope::PerRequest), 1, ANSWER).await, 8);
+    assert_eq!(connections_for(Reuse { max_requests: Some(3), ..Reuse::default() }, 1, ANSWER).await, 3);
+    let brief = Reuse { max_age: Some(Nanos(1)), ..Reuse::default() };
+    assert_eq!(connections_for(brief, 1, ANSWER).await, 8);
 }

@@ -15,12 +15,17 @@ use tokio::task::coop::{consume_budget, has_budget_remaining};
 use super::*;
 use crate::{
     clock::RunClock,
+    connect::lifetime::Lifetime,
     exchange::Exchange,
     http1::connection::{After, Connection, Failure},
 };
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+
+fn life() -> Lifetime {
+    Lifetime::new(Nanos::ZERO, Nanos::ZERO)
+}
 
 fn exchange(bytes: &[u8]) -> Exchange {
     Exchange { request: Request { bytes: bytes.to_vec(), ..get() }, ..Exchange::default() }
@@ -31,7 +36,7 @@ async fn a_stream_of_any_width_carries_requests_and_responses() {
     let clock = RunClock::start();
     for width in 1..50 {
         let (near, mut far) = duplex(width);
-        let mut connection = Connection::new(near);
+        let mut connection = Connection::new(near, life());
         let server = async {
             for _ in 0..3 {
                 let mut request = [0; REQUEST.len()];
@@ -55,7 +60,7 @@ async fn a_stream_of_any_width_carries_requests_and_responses() {
 #[tokio::test]
 async fn a_closed_stream_is_noticed_by_a_task_without_budget() {
     let (near, far) = duplex(9);
-    let mut connection = Connection::new(near);
+    let mut connection = Connection::new(near, life());
     drop(far);
     while has_budget_remaining() {
         consume_budget().await;
@@ -110,7 +115,7 @@ async fn a_failed_write_is_reported_by_what_was_sent() {
         }
         drop(far);
         let outcome =
-            Connection::new(Failing { takes, inner }).exchange(&mut exchange(b"GET "), &clock).await;
+            Connection::new(Failing { takes, inner }, life()).exchange(&mut exchange(b"GET "), &clock).await;
         assert_eq!(outcome, expected, "{takes} bytes taken, answered: {has_response}");
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     scenario::{
-        http::{Dns, Version},
+        http::{ConnectionScope, Dns, Version},
         notation::{self, Complaint},
         problem::{Problem, quoted},
     },
@@ -21,6 +21,9 @@ pub(in crate::scenario) struct Http {
     pub(in crate::scenario) version: Field<Version>,
     pub(in crate::scenario) connect_timeout: Field<Nanos>,
     pub(in crate::scenario) dns: Field<Dns>,
+    pub(in crate::scenario) connections: Field<ConnectionScope>,
+    pub(in crate::scenario) max_requests: Field<u64>,
+    pub(in crate::scenario) max_age: Field<Nanos>,
     pub(in crate::scenario) sources: Field<Vec<IpAddr>>,
     pub(in crate::scenario) insecure: Field<bool>,
     pub(in crate::scenario) ca_file: Field<String>,
@@ -32,6 +35,9 @@ impl Http {
             version: table.parsed("version", found, version),
             connect_timeout: table.parsed("connect_timeout", found, notation::positive_duration),
             dns: table.parsed("dns", found, dns),
+            connections: table.parsed("connections", found, connections),
+            max_requests: table.whole("max_requests", 1, found),
+            max_age: table.parsed("max_age", found, notation::positive_duration),
             sources: sources(one_or_more(table, "source_addresses", found), found),
             insecure: table.boolean("insecure", found),
             ca_file: table.text("ca_file", found),
@@ -55,6 +61,18 @@ fn dns(text: &str) -> Result<Dns, Complaint> {
         _ => Err(Complaint::new(
             "this is no time to resolve a name",
             "dns is \"per-run\" or \"per-connection\"",
+        )),
+    }
+}
+
+fn connections(text: &str) -> Result<ConnectionScope, Complaint> {
+    match text {
+        "reuse" => Ok(ConnectionScope::Reuse),
+        "per-iteration" => Ok(ConnectionScope::PerIteration),
+        "per-request" => Ok(ConnectionScope::PerRequest),
+        _ => Err(Complaint::new(
+            "this does not say what shares a connection",
+            "connections is \"reuse\", \"per-iteration\" or \"per-request\"",
         )),
     }
 }

@@ -318,6 +318,13 @@ pub(super) const HTTP: Shape = Shape {
         ("version", Choice(&["auto", "1.1", "2"]), "version = \"2\""),
         ("connect_timeout", Text, "connect_timeout = \"2s\""),
         ("dns", Choice(&["per-run", "per-connection"]), "dns = \"per-connection\""),
+        (
+            "connections",
+            Choice(&["reuse", "per-iteration", "per-request"]),
+            "connections = \"per-iteration\"",
+        ),
+        ("max_requests", Whole(1), "max_requests = 100"),
+        ("max_age", Text, "max_age = \"30s\""),
         ("source_addresses", Texts, "source_addresses = [\"10.0.0.0/28\"]"),
         ("insecure", Boolean, "insecure = true"),
         ("ca_file", Text, "ca_file = \"ca.pem\""),

@@ -4,7 +4,7 @@ use super::{Sources, tenants};
 use crate::{
     scenario::{
         file::{self, Field},
-        http::{Dns, Http, Version},
+        http::{ConnectionScope, Dns, Http, Reuse, Version},
         problem::Problem,
     },
     units::Nanos,
@@ -32,6 +32,18 @@ pub(super) fn http(
         let problem = Problem::at(insecure.span.clone(), message, "");
         found.push(problem.also(ca_file.span.clone(), "so this means nothing").help("leave one of them out"));
     }
+    let once = written.connections.given().filter(|scope| scope.value == ConnectionScope::PerRequest);
+    if let Some(once) = once {
+        let useless = [
+            written.max_requests.given().map(|given| ("max_requests", &given.span)),
+            written.max_age.given().map(|given| ("max_age", &given.span)),
+        ];
+        for (key, span) in useless.into_iter().flatten() {
+            let message = format!("`{key}` means nothing where each request has a connection of its own");
+            let problem = Problem::at(once.span.clone(), message, "");
+            found.push(problem.also(span.clone(), "this is never reached").help("leave one of them out"));
+        }
+    }
     let ca_file = match written.ca_file {
         Field::Absent => None,
         Field::Invalid => return None,
@@ -41,6 +53,11 @@ pub(super) fn http(
         version: written.version.or(Version::Auto)?,
         connect_timeout: written.connect_timeout.optional()?,
         dns: written.dns.or(Dns::PerRun)?,
+        reuse: Reuse {
+            scope: written.connections.optional()?,
+            max_requests: written.max_requests.optional()?,
+            max_age: written.max_age.optional()?,
+        },
         sources: written.sources.or(Vec::new())?,
         insecure: written.insecure.or(false)?,
         ca_file,

@@ -30,7 +30,7 @@ impl Counter {
             return false;
         }
         match self.expectation.measure {
-            Measure::Count(_) => beyond(self.count()),
+            Measure::Count(_) | Measure::Resent => beyond(self.count()),
             Measure::Max(_) => self.over(self.answered),
             // One error is enough, however many requests follow.
             Measure::ErrorRatio if bound == 0.0 => self.errors_excused > 0,
@@ -73,7 +73,7 @@ impl Counter {
     pub(in super::super) fn so_far(&self) -> String {
         match self.expectation.measure {
             Measure::ErrorRatio => format!("{} of {} requests failed", self.errors_excused, self.seen()),
-            Measure::Count(_) => format!("{} already", self.count()),
+            Measure::Count(_) | Measure::Resent => format!("{} already", self.count()),
             Measure::Ratio(_) => format!("{} of {} responses", self.matching, self.answered),
             _ => {
                 let fast = self.excused.below;

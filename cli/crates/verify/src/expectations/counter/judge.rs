@@ -118,7 +118,9 @@ impl Counter {
         bottleneck: Option<Bottleneck<'_>>,
     ) -> (Outcome, Option<String>) {
         // Counts only rise: one that is too high stays so; everything else may still change.
-        if matches!(self.expectation.measure, Measure::Count(_)) && run.manifest.state != State::Finished {
+        if matches!(self.expectation.measure, Measure::Count(_) | Measure::Resent)
+            && run.manifest.state != State::Finished
+        {
             return match self.count_so_far(holds) {
                 Outcome::Inconclusive => {
                     (Outcome::Inconclusive, Some("the run ended before its time".to_owned()))
@@ -203,7 +205,7 @@ impl Counter {
                 let rate = if seconds > 0.0 { self.matching as f64 / seconds } else { 0.0 };
                 (compare(rate), format!("{rate:.1}/s"))
             }
-            Measure::Count(_) => (compare(self.count()), format!("{}", self.count())),
+            Measure::Count(_) | Measure::Resent => (compare(self.count()), format!("{}", self.count())),
             Measure::Ratio(_) => {
                 let ratio = self.matching as f64 / self.answered as f64;
                 (
@@ -217,6 +219,7 @@ impl Counter {
     pub(super) fn count(&self) -> f64 {
         match self.expectation.measure {
             Measure::Count(None) => self.requests as f64,
+            Measure::Resent => self.resent as f64,
             _ => self.matching as f64,
         }
     }
