@@ -1,10 +1,12 @@
 //! A position in one line, and the tokens that can be read from there: names, labels, numbers. It knows the
 //! characters of the formats; `reader` knows their lines.
 
+use std::collections::HashSet;
+
 use memchr::{memchr, memchr2};
 
 use super::{
-    entry::{Escaped, Label, UnixMillis},
+    entry::{Escaped, FEW_LABELS, Label, UnixMillis},
     format::Format,
 };
 
@@ -21,11 +23,19 @@ pub(super) struct Cursor<'a> {
     /// Byte offset of the position.
     pub(super) at: usize,
     pub(super) format: Format,
+    /// Whether a text may have escapes that stand for nothing. Prometheus reads them in OpenMetrics.
+    has_any_escape: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(line: &'a str, format: Format) -> Self {
-        Self { line, at: 0, format }
+        Self { line, at: 0, format, has_any_escape: format.is_open_metrics() }
+    }
+
+    /// A cursor on a series that has been read before, in whatever format.
+    pub(super) fn of_series(series: &'a str) -> Self {
+        // This format permits blanks and quoted names.
+        Self { has_any_escape: true, ..Self::new(series, Format::Text100) }
     }
 
     /// The position as a column, from 1, in characters.
@@ -138,21 +148,23 @@ impl<'a> Cursor<'a> {
                 return Ok(Escaped(text));
             }
             self.at += 1;
-            if !matches!(self.peek(), Some(b'n' | b'\\' | b'"')) {
+            let is_known = matches!(self.peek(), Some(b'n' | b'\\' | b'"'));
+            if !is_known && (!self.has_any_escape || self.peek().is_none()) {
                 return Err(format!("a {what} knows the escapes \\\\, \\\" and \\n"));
             }
-            self.at += 1;
+            // An unknown escape may stand before a character of several bytes.
+            self.at += self.rest().chars().next().map_or(0, char::len_utf8);
         }
     }
 
-    /// The labels after `{`, up to and including `}`. Before them, or alone, may be the metric's quoted name,
-    /// if the series has none yet: it is returned.
+    /// The labels after `{`, up to and including `}`. Among them, or alone, may be the metric's quoted name, if
+    /// the series has none yet: it is returned.
     pub(super) fn labels(
         &mut self,
         is_named: bool,
         labels: &mut Vec<Label<'a>>,
     ) -> Result<Option<Escaped<'a>>, Misfit> {
-        let mut metric = None;
+        let (mut metric, mut names) = (None, Names::default());
         loop {
             self.skip_blanks();
             if self.peek() == Some(b'}') && self.may_end(labels.is_empty() && metric.is_none()) {
@@ -164,8 +176,8 @@ impl<'a> Cursor<'a> {
             let is_quoted = self.since(start).starts_with('"');
             self.skip_blanks();
             if self.eat(b'=') {
-                self.label(name, labels)?;
-            } else if is_quoted && !is_named && metric.is_none() && labels.is_empty() {
+                self.label(name, labels, &mut names)?;
+            } else if is_quoted && !is_named && metric.is_none() {
                 metric = Some(name);
             } else {
                 return Err(format!("expected `=` after the label {}", name.written()));
@@ -203,13 +215,18 @@ impl<'a> Cursor<'a> {
     }
 
     /// The value after `name=`.
-    fn label(&mut self, name: Escaped<'a>, labels: &mut Vec<Label<'a>>) -> Result<(), Misfit> {
+    fn label(
+        &mut self,
+        name: Escaped<'a>,
+        labels: &mut Vec<Label<'a>>,
+        names: &mut Names<'a>,
+    ) -> Result<(), Misfit> {
         self.skip_blanks();
         if !self.eat(b'"') {
             return Err("expected a label value in double quotes".to_owned());
         }
         let value = self.until_quote("label value")?;
-        if labels.iter().any(|label| label.name == name) {
+        if names.has(name, labels) {
             return Err(format!("the label {} stands here a second time", name.written()));
         }
         labels.push(Label { name, value });
@@ -264,6 +281,23 @@ pub(super) fn float(word: &str) -> Option<f64> {
         Some(if word.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY })
     } else {
         word.eq_ignore_ascii_case("nan").then_some(f64::NAN)
+    }
+}
+
+/// The names of a series' labels, once there are many of them.
+#[derive(Debug, Default)]
+struct Names<'a>(HashSet<Escaped<'a>>);
+
+impl<'a> Names<'a> {
+    /// Whether `labels`, which were read before, have one of this name.
+    fn has(&mut self, name: Escaped<'a>, labels: &[Label<'a>]) -> bool {
+        if labels.len() <= FEW_LABELS {
+            return labels.iter().any(|label| label.name == name);
+        }
+        if self.0.is_empty() {
+            self.0.extend(labels.iter().map(|label| label.name));
+        }
+        !self.0.insert(name)
     }
 }
 

@@ -1,8 +1,14 @@
 //! The lines of an exposition, as slices of its text: nothing is copied, and escapes are decoded only on
 //! request.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
+use memchr::memchr;
 use serde::Serialize;
 
 /// A line of an exposition.
@@ -72,6 +78,26 @@ pub struct Label<'a> {
     pub value: Escaped<'a>,
 }
 
+/// Up to this many labels, comparing each with each is the fastest.
+pub(super) const FEW_LABELS: usize = 16;
+
+/// Whether two series have the same labels, in any order. Within each, names must be unique.
+pub(super) fn same_labels(one: &[Label<'_>], other: &[Label<'_>]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    if one.len() <= FEW_LABELS {
+        return one.iter().all(|label| other.contains(label));
+    }
+    let sorted = |labels: &[Label<'_>]| -> Vec<(String, String)> {
+        let own = |label: &Label<'_>| (label.name.decode().into_owned(), label.value.decode().into_owned());
+        let mut labels: Vec<_> = labels.iter().map(own).collect();
+        labels.sort_unstable();
+        labels
+    };
+    sorted(one) == sorted(other)
+}
+
 /// An example of what a counter or bucket counted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exemplar<'a, 'r> {
@@ -90,11 +116,41 @@ pub struct UnixMillis(pub i64);
 
 /// Text as written, with the escapes `\\`, `\"` and `\n`.
 ///
-/// Since exactly these three must be escaped and nothing else may be, two texts have the same meaning only if
-/// they are written the same: they are compared and hashed as written. (This does not hold for help texts,
-/// which are never compared.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Two texts are equal if they mean the same. Exactly these three must be escaped, so what means the same is also
+/// written the same, unless a text has other escapes (in OpenMetrics, as Prometheus reads it): those mean what they
+/// are written as.
+#[derive(Debug, Clone, Copy)]
 pub struct Escaped<'a>(pub(super) &'a str);
+
+impl PartialEq for Escaped<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0 || (self.is_escaped() && other.is_escaped() && self.decode() == other.decode())
+    }
+}
+
+impl Eq for Escaped<'_> {}
+
+impl Hash for Escaped<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        if self.is_escaped() { self.decode().hash(state) } else { self.0.hash(state) }
+    }
+}
+
+impl PartialOrd for Escaped<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Escaped<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.is_escaped() || other.is_escaped() {
+            self.decode().cmp(&other.decode())
+        } else {
+            self.0.cmp(other.0)
+        }
+    }
+}
 
 impl<'a> Escaped<'a> {
     /// The text as written.
@@ -102,9 +158,24 @@ impl<'a> Escaped<'a> {
         self.0
     }
 
+    fn is_escaped(self) -> bool {
+        memchr(b'\\', self.0.as_bytes()).is_some()
+    }
+
+    /// Whether it has an escape other than `\\`, `\"` and `\n`.
+    pub fn has_unknown_escape(self) -> bool {
+        let mut bytes = self.0.bytes();
+        while let Some(byte) = bytes.next() {
+            if byte == b'\\' && !matches!(bytes.next(), Some(b'\\' | b'"' | b'n')) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The decoded text. Unknown escapes are kept.
     pub fn decode(self) -> Cow<'a, str> {
-        if !self.0.contains('\\') {
+        if !self.is_escaped() {
             return Cow::Borrowed(self.0);
         }
         let mut decoded = String::with_capacity(self.0.len());
@@ -217,5 +288,22 @@ mod tests {
             assert_eq!(Escaped(written).decode(), meant);
         }
         assert!(matches!(Escaped("plain").decode(), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn texts_that_mean_the_same_are_equal() {
+        let hash = |text: &str| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            Escaped(text).hash(&mut hasher);
+            hasher.finish()
+        };
+        for (one, other, same) in
+            [(r"\d", r"\d", true), (r"\d", r"\\d", true), (r"\n", r"\\n", false), ("d", r"\d", false)]
+        {
+            assert_eq!(Escaped(one) == Escaped(other), same, "{one} {other}");
+            assert_eq!(Escaped(one).cmp(&Escaped(other)) == Ordering::Equal, same, "{one} {other}");
+            assert!(!same || hash(one) == hash(other), "{one} {other}");
+        }
+        assert!(Escaped(r"\d").has_unknown_escape() && !Escaped(r"\\d").has_unknown_escape());
     }
 }

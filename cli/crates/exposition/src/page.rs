@@ -54,6 +54,8 @@ pub struct Row<'a> {
     pub value: f64,
     /// Its timestamp.
     pub timestamp: Option<UnixMillis>,
+    /// Whether it has an exemplar.
+    pub has_exemplar: bool,
     /// The earlier line with the same series, if any.
     pub repeats: Option<usize>,
 }
@@ -185,6 +187,7 @@ impl<'a> Reading<'a> {
             labels: sample.labels.to_vec(),
             value: sample.value,
             timestamp: sample.timestamp,
+            has_exemplar: sample.exemplar.is_some(),
             repeats,
         });
     }

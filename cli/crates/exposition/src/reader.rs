@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
         }
         let mut exemplar = None;
         if self.format.is_open_metrics() && cursor.eat_word(" # ") {
-            exemplar = Some(exemplar_of(name, cursor, &mut self.exemplar_labels)?);
+            exemplar = Some(exemplar_of(cursor, &mut self.exemplar_labels)?);
         }
         if cursor.peek().is_some() {
             return Err("more behind the value than a timestamp".to_owned());
@@ -168,15 +168,12 @@ fn blank(cursor: &mut Cursor<'_>, before: &str) -> Result<(), Misfit> {
     Ok(())
 }
 
-/// The exemplar after ` # ` of a sample.
+/// The exemplar after ` # ` of a sample. OpenMetrics has them on counters and buckets alone; Prometheus reads them
+/// on any series since 2.43, and Micrometer writes them on `_count`.
 fn exemplar_of<'a>(
-    name: Escaped<'a>,
     cursor: &mut Cursor<'a>,
     labels: &mut Vec<Label<'a>>,
 ) -> Result<(f64, Option<super::entry::UnixMillis>), Misfit> {
-    if !name.written().ends_with("_total") && !name.written().ends_with("_bucket") {
-        return Err("only counters (`_total`) and buckets (`_bucket`) have exemplars".to_owned());
-    }
     if !cursor.eat(b'{') {
         return Err("expected the exemplar's labels in braces".to_owned());
     }
@@ -316,10 +313,33 @@ mod tests {
         assert_eq!(lines, 5);
     }
 
+    /// As the parser of Prometheus 3 does (`model/textparse`).
+    #[test]
+    fn reads_what_prometheus_reads_beyond_open_metrics() {
+        let table = [
+            ("a_count{b=\"1\"} 5 # {c=\"x\"} 1.0 1700000000.0", "a_count", "1"),
+            ("a 5 # {} 1", "a", ""),
+            ("a{b=\"\\d\\é\"} 1", "a", "\\d\\é"),
+            ("{b=\"1\",\"a.c\"} 1", "a.c", "1"),
+            ("{\"b.d\"=\"1\",\"a.c\",e=\"2\"} 1", "a.c", "1"),
+            ("{\"a.c\",\"b.d\"=\"1\"} 1", "a.c", "1"),
+            ("a{\"b.d\"=\"1\"} 1", "a", "1"),
+        ];
+        for (text, name, value) in table {
+            let mut reader = Reader::new(text, Format::OpenMetrics);
+            let Some(Ok(Line { entry: Entry::Sample(sample), .. })) = reader.next() else { panic!("{text}") };
+            assert_eq!(sample.name.decode(), name, "{text}");
+            assert_eq!(
+                sample.labels.first().map_or("".into(), |label| label.value.decode()),
+                value,
+                "{text}"
+            );
+        }
+    }
+
     #[test]
     fn says_where_a_text_is_not_open_metrics() {
         let comments = "OpenMetrics has no comments but HELP, TYPE, UNIT and EOF";
-        let exemplars = "only counters (`_total`) and buckets (`_bucket`) have exemplars";
         let table = [
             ("a 1\n", "line 2, column 1: the text ends without `# EOF`: it may have been cut off".to_owned()),
             ("a 1", "line 1, column 4: the text ends without `# EOF`: it may have been cut off".to_owned()),
@@ -332,7 +352,10 @@ mod tests {
             ("a{b=\"1\",} 1\n# EOF\n", "line 1, column 9: expected a label name or `}`".to_owned()),
             ("a 1 NaN\n# EOF\n", "line 1, column 5: `NaN` is not a timestamp in seconds".to_owned()),
             ("a 1 2 3\n# EOF\n", "line 1, column 6: more behind the value than a timestamp".to_owned()),
-            ("a 1 # {} 1\n# EOF\n", format!("line 1, column 7: {exemplars}")),
+            (
+                "a{b=\"\\\n# EOF\n",
+                "line 1, column 7: a label value knows the escapes \\\\, \\\" and \\n".to_owned(),
+            ),
             (
                 "a_total 1 # x\n# EOF\n",
                 "line 1, column 13: expected the exemplar's labels in braces".to_owned(),
@@ -368,7 +391,7 @@ mod tests {
             ]
         );
         assert_eq!(errors(text, Format::Text100).len(), 3);
-        let nameless = "{} 1\n{a=\"1\"} 1\n{\"\"} 1\n{\"a\",\"b\"} 1\na{\"b\"} 1\n{a=\"1\",\"b\"} 1\n";
+        let nameless = "{} 1\n{a=\"1\"} 1\n{\"\"} 1\n{\"a\",\"b\"} 1\na{\"b\"} 1\n{a=\"1\",\"b\",\"c\"} 1\n";
         assert_eq!(
             errors(nameless, Format::Text100),
             [
@@ -377,7 +400,7 @@ mod tests {
                 "line 3, column 2: a name is not empty",
                 "line 4, column 9: expected `=` after the label b",
                 "line 5, column 6: expected `=` after the label b",
-                "line 6, column 11: expected `=` after the label b",
+                "line 6, column 15: expected `=` after the label c",
             ]
         );
     }

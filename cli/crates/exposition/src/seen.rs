@@ -8,8 +8,7 @@ use std::{
 
 use super::{
     cursor::Cursor,
-    entry::{Escaped, Label, Sample},
-    format::Format,
+    entry::{Escaped, Label, Sample, same_labels},
 };
 
 /// The series seen so far.
@@ -52,11 +51,9 @@ impl<'a> Seen<'a> {
 /// Whether an earlier series equals the sample's.
 fn is_same<'a>(series: &'a str, sample: &Sample<'a, '_>) -> bool {
     let mut labels = Vec::with_capacity(sample.labels.len());
-    // It was parsed once, so it can be parsed again; this format permits blanks and quoted names.
-    let name = read(&mut Cursor::new(series, Format::Text100), &mut labels);
-    name == Some(sample.name)
-        && labels.len() == sample.labels.len()
-        && sample.labels.iter().all(|label| labels.contains(label))
+    // It was parsed once, so it can be parsed again.
+    let name = read(&mut Cursor::of_series(series), &mut labels);
+    name == Some(sample.name) && same_labels(&labels, sample.labels)
 }
 
 fn read<'a>(cursor: &mut Cursor<'a>, labels: &mut Vec<Label<'a>>) -> Option<Escaped<'a>> {
@@ -69,7 +66,7 @@ fn read<'a>(cursor: &mut Cursor<'a>, labels: &mut Vec<Label<'a>>) -> Option<Esca
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{entry::Entry, reader::Reader},
+        super::{entry::Entry, format::Format, reader::Reader},
         *,
     };
 
@@ -91,6 +88,15 @@ mod tests {
             "a 1\na{} 1\nb{x=\"1\",y=\"2\"} 1\nb{y=\"2\" , x=\"1\",} 2\n{\"b\",\"x\"=\"1\",y=\"2\"} 3\n";
         assert_eq!(repeats(text), [(2, 1), (4, 3), (5, 3)]);
         assert_eq!(repeats("a{x=\"1\"} 1\na{x=\"2\"} 1\na{y=\"1\"} 1\nb{x=\"1\"} 1\na 1\n"), []);
+    }
+
+    #[test]
+    fn many_labels_are_compared_in_any_order() {
+        let label = |i: usize| format!("l{i}=\"{i}\"");
+        let labels: Vec<String> = (0..40).map(label).collect();
+        let (forth, back) = (labels.join(","), labels.iter().rev().cloned().collect::<Vec<_>>().join(","));
+        let other = back.replace("\"7\"", "\"8\"");
+        assert_eq!(repeats(&format!("a{{{forth}}} 1\na{{{back}}} 1\na{{{other}}} 1\n")), [(2, 1)]);
     }
 
     #[test]

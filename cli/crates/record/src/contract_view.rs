@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use saasbench_exposition::{ExpositionError, Labels, Series};
 use saasbench_model::scenario::MetricsContract;
 
+/// The series of one name: values by labels.
+pub type Values = BTreeMap<Labels, f64>;
+
 /// The part of an exposition that the contract's claims are about, without routes outside the load.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ContractView {
-    /// Value of every counter and every histogram component, by name and labels.
-    pub series: BTreeMap<(String, Labels), f64>,
-    /// The histogram of all durations and the body sizes, by name and labels. They may count scrapes, too, so
-    /// they never become quiescent.
-    pub scrape_affected: BTreeMap<(String, Labels), f64>,
+    /// Every counter and every histogram component, by name.
+    pub series: BTreeMap<String, Values>,
+    /// The histogram of all durations and the body sizes, by name. They may count scrapes, too, so they never
+    /// become quiescent.
+    pub scrape_affected: BTreeMap<String, Values>,
     /// The in-progress gauge of the load's routes, by labels.
     pub gauges: BTreeMap<Labels, f64>,
     /// Sum of the in-progress gauge over the load's routes; `None` where there is no such gauge.
@@ -56,12 +59,17 @@ impl ContractView {
             if is_gauge {
                 view.gauges.insert(series.labels.clone(), series.value);
             }
-            let key = (series.name, series.labels);
-            if is_unresting {
-                view.scrape_affected.insert(key.clone(), series.value);
+            if !(is_chosen || is_unresting) {
+                return;
             }
-            if is_chosen {
-                view.series.insert(key, series.value);
+            let kind = if is_chosen { &mut view.series } else { &mut view.scrape_affected };
+            match kind.get_mut(&series.name) {
+                Some(values) => {
+                    values.insert(series.labels, series.value);
+                }
+                None => {
+                    kind.insert(series.name, Values::from([(series.labels, series.value)]));
+                }
             }
         })?;
         view.in_progress = distinguished.map(|distinguished| match view.gauges.values().sum::<f64>() {
@@ -74,9 +82,16 @@ impl ContractView {
     /// Whether both show the same counts, ignoring what scrapes themselves increment.
     pub fn agrees(&self, other: &Self) -> bool {
         // `NaN` equals itself here: it does not show movement, and is judged elsewhere.
-        let same = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
-        self.series.keys().eq(other.series.keys())
-            && self.series.values().zip(other.series.values()).all(same)
+        let same = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan());
+        let same_values = |one: &Values, other: &Values| {
+            one.len() == other.len() && one.iter().zip(other).all(|((a, x), (b, y))| a == b && same(*x, *y))
+        };
+        self.series.len() == other.series.len()
+            && self
+                .series
+                .iter()
+                .zip(&other.series)
+                .all(|((name, one), (same, other))| name == same && same_values(one, other))
     }
 
     /// Whether no request of the load is in progress, as far as the gauge shows.
@@ -86,13 +101,15 @@ impl ContractView {
 
     /// The value of one series.
     pub fn value(&self, name: &str, labels: &Labels) -> Option<f64> {
-        let key = (name.to_owned(), labels.clone());
-        self.series.get(&key).or_else(|| self.scrape_affected.get(&key)).copied()
+        self.values(name)?.get(labels).copied()
     }
 
     /// Labels and value of every series of one name.
-    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Labels, f64)> {
-        let all = self.series.iter().chain(&self.scrape_affected);
-        all.filter(move |((series, _), _)| series == name).map(|((_, labels), value)| (labels, *value))
+    pub fn named<'a>(&'a self, name: &str) -> impl Iterator<Item = (&'a Labels, f64)> + use<'a> {
+        self.values(name).into_iter().flatten().map(|(labels, value)| (labels, *value))
+    }
+
+    fn values(&self, name: &str) -> Option<&Values> {
+        self.series.get(name).or_else(|| self.scrape_affected.get(name))
     }
 }

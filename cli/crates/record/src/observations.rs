@@ -9,6 +9,7 @@ use super::{
     scrape::{Phase, ScrapeRecord},
     scrape_summary::Page,
 };
+use saasbench_exposition::format::Format;
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 
 /// What the service's side showed during a run.
@@ -103,5 +104,10 @@ fn followed(text: &str, contract: Option<&MetricsContract>) -> String {
     let telling = |line: &&str| names.iter().flatten().any(|name| line.starts_with(name));
     // An unterminated last line was cut off, and so may its value have been.
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().filter(telling).flat_map(|line| [line, "\n"]).collect()
+    let mut lines: String = whole.lines().filter(telling).flat_map(|line| [line, "\n"]).collect();
+    // Its lines may have exemplars and timestamps in seconds.
+    if Format::of_text(text).is_open_metrics() {
+        lines.push_str("# EOF\n");
+    }
+    lines
 }

@@ -156,7 +156,8 @@ fn compare_cell(
     evidence: &mut Vec<Evidence>,
 ) {
     let mut statuses: Vec<String> = answered.keys().cloned().collect();
-    statuses.extend(gains.keys().filter(|(of, _)| of == cell).map(|(_, status)| status.clone()));
+    let own = gains.range((cell.clone(), String::new())..).take_while(|((of, _), _)| of == cell);
+    statuses.extend(own.map(|((_, status), _)| status.clone()));
     statuses.sort();
     statuses.dedup();
     let unknown = unknown as f64;

@@ -11,7 +11,7 @@ mod sanity;
 
 use std::collections::BTreeMap;
 
-use self::sanity::inconsistencies;
+use self::sanity::{CounterSums, inconsistencies};
 use super::{
     ledger::{Cell, Ledger, Seen, Views},
     replicas::{NotQuiescent, QuiescentScrapes},
@@ -146,7 +146,12 @@ pub fn fitting<'v>(
     let key = contract.key(labels);
     let has = |label: &Option<String>| label.as_ref().is_some_and(|label| labels.contains_key(label));
     let reported = [&contract.tenant_label, &contract.method_label, &contract.route_label].map(has);
-    cells.iter().filter(move |(cell, _)| {
+    // Cells are sorted by tenant.
+    let tenant = key.as_ref().filter(|_| reported[0]).map(|key| key.tenant.clone());
+    let first = Cell { tenant: tenant.clone(), ..Cell::default() };
+    let of_tenant =
+        cells.range(first..).take_while(move |(cell, _)| tenant.is_none() || cell.tenant == tenant);
+    of_tenant.filter(move |(cell, _)| {
         key.as_ref().is_some_and(|key| {
             (!reported[0] || cell.tenant.as_deref() == Some(&key.tenant))
                 && (!reported[1] || cell.method == key.method)
@@ -228,10 +233,11 @@ pub fn judge(
             return Verdict::inconclusive(Claim::Histograms, subject, why);
         }
         let earlier = histograms(&settled.before, metric);
+        let sums = CounterSums::new(contract, settled, metric);
         let against_clients = contract.clock_stops_before_response && settled.restarts.is_empty();
         let case = |group: Group<'_>| {
             let series = || group.series.iter().filter_map(|labels| Some((*labels, found.get(*labels)?)));
-            let inconsistencies = |(labels, whole)| inconsistencies(contract, settled, metric, labels, whole);
+            let inconsistencies = |(labels, whole)| inconsistencies(&sums, labels, whole);
             let gained = |(labels, whole): (&Labels, &Histogram)| whole.since(earlier.get(labels));
             let mut case = Case {
                 name: show_labels(metric.name, group.shown()),

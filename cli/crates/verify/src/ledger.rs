@@ -13,7 +13,7 @@ use saasbench_model::{
 use saasbench_record::sample::{RequestOutcome, Sample};
 
 /// The labels that distinguish a group of requests in the service's metrics.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Cell {
     /// The tenant; `None` in series without tenants.
     pub tenant: Option<String>,

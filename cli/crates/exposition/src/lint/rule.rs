@@ -41,6 +41,10 @@ pub enum Rule {
     InterruptedGroup,
     /// A help text with an unknown escape.
     HelpEscape,
+    /// A label value with an unknown escape (OpenMetrics).
+    LabelEscape,
+    /// An exemplar on something other than a counter or a bucket.
+    StrayExemplar,
     /// No HELP line.
     MissingHelp,
     /// No TYPE line.
@@ -88,6 +92,8 @@ impl Rule {
     pub fn severity(self) -> Severity {
         match self {
             Self::InterruptedGroup
+            | Self::LabelEscape
+            | Self::StrayExemplar
             | Self::MissingHelp
             | Self::MissingType
             | Self::CounterTotal
@@ -120,6 +126,12 @@ impl Rule {
             Self::InterruptedGroup => "write all lines of a metric one after another",
             Self::HelpEscape => {
                 "a help text knows the escapes \\\\ and \\n (and \\\" in OpenMetrics); double the backslash"
+            }
+            Self::LabelEscape => {
+                "a label value knows the escapes \\\\, \\\" and \\n: double the backslash; Prometheus keeps it, others may not"
+            }
+            Self::StrayExemplar => {
+                "Prometheus reads it since 2.43, and drops the whole scrape before; OpenMetrics has exemplars on `_total` and `_bucket`"
             }
             Self::MissingHelp => "say in a HELP line what it measures",
             Self::MissingType => "without a TYPE line it is unknown whether `rate` may be taken of it",

@@ -3,7 +3,7 @@
 use super::{
     super::{
         cardinality::MetricSpread,
-        entry::{Escaped, MetricType},
+        entry::{Escaped, MetricType, same_labels},
         page::{Family, Page, Row},
     },
     Finding,
@@ -56,6 +56,15 @@ pub(super) fn check(family: &Family<'_>, is_open_metrics: bool, findings: &mut V
         let message = format!("{} is not a sample that a {} has", row.name.decode(), family.kind());
         find(Rule::StrangeSample, row.line, message);
     }
+    let escapes_unknown = |row: &&Row<'_>| row.labels.iter().any(|label| label.value.has_unknown_escape());
+    if let Some(row) = family.rows.iter().find(escapes_unknown) {
+        let message = format!("a label value of {name} has a backslash that stands for nothing");
+        find(Rule::LabelEscape, row.line, message);
+    }
+    if let Some(row) = family.rows.iter().find(|row| row.has_exemplar && !may_have_exemplar(row)) {
+        let message = format!("{} has an exemplar, and is neither a counter nor a bucket", row.name.decode());
+        find(Rule::StrayExemplar, row.line, message);
+    }
     if let Some((row, line)) = family.rows.iter().find_map(|row| Some((row, row.repeats?))) {
         let (rule, message) = match times(family, row) {
             Some((before, now)) if is_open_metrics && before < now => return,
@@ -85,11 +94,7 @@ pub(super) fn check_spread(metric: &MetricSpread, findings: &mut Vec<Finding>) {
 
 /// The timestamps of the series' previous sample and of this row.
 fn times(family: &Family<'_>, row: &Row<'_>) -> Option<(i64, i64)> {
-    let is_same = |other: &&Row<'_>| {
-        other.name == row.name
-            && other.labels.len() == row.labels.len()
-            && other.labels.iter().all(|label| row.labels.contains(label))
-    };
+    let is_same = |other: &&Row<'_>| other.name == row.name && same_labels(&other.labels, &row.labels);
     let before = family.rows.iter().take_while(|other| other.line < row.line).filter(is_same).last()?;
     Some((before.timestamp?.0, row.timestamp?.0))
 }
@@ -102,6 +107,11 @@ fn is_of_type(row: &Row<'_>, family: &Family<'_>, is_open_metrics: bool) -> bool
     // gauge.
     kind == MetricType::Untyped
         || suffix.is_some_and(|suffix| kind.suffixes(is_open_metrics).contains(&suffix))
+}
+
+/// Whether OpenMetrics permits exemplars on samples of that name.
+fn may_have_exemplar(row: &Row<'_>) -> bool {
+    ["_total", "_bucket"].iter().any(|suffix| row.name.written().ends_with(suffix))
 }
 
 fn has_unknown_escape(text: Escaped<'_>, is_open_metrics: bool) -> bool {

@@ -106,8 +106,9 @@ impl Problems {
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
+        let lines = Lines::of(&self.source.text);
         for problem in &self.list {
-            out.push_str(&renderer.render(&[self.group(problem)]));
+            out.push_str(&renderer.render(&[self.group(problem, &lines)]));
             out.push_str("\n\n");
         }
         let count = match self.list.len() {
@@ -120,7 +121,7 @@ impl Problems {
         out
     }
 
-    fn group<'a>(&'a self, problem: &'a Problem) -> Group<'a> {
+    fn group<'a>(&'a self, problem: &'a Problem, own: &Lines) -> Group<'a> {
         let mut group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str()));
         if problem.labels.is_empty() {
             group = group.element(Origin::path(self.source.name.as_str()));
@@ -132,9 +133,16 @@ impl Problems {
             let same = rest.iter().take_while(|label| label.source == first.source).count();
             let (these, others) = rest.split_at(same);
             let source = first.source.as_deref().unwrap_or(&self.source);
-            let mut snippet = Snippet::source(source.text.as_str()).path(source.name.as_str());
-            for label in these {
-                let mark = kind.span(visible(&source.text, &label.span));
+            let spans: Vec<Span> = these.iter().map(|label| visible(&source.text, &label.span)).collect();
+            let (line, shown) = match first.source {
+                Some(_) => Lines::of(&source.text).around(&source.text, &spans),
+                None => own.around(&source.text, &spans),
+            };
+            // The renderer reads all that it is given for each problem.
+            let text = source.text.get(shown.clone()).unwrap_or_default();
+            let mut snippet = Snippet::source(text).line_start(line).path(source.name.as_str());
+            for (label, span) in these.iter().zip(spans) {
+                let mark = kind.span(span.start - shown.start..span.end - shown.start);
                 snippet =
                     snippet.annotation(mark.label((!label.text.is_empty()).then_some(label.text.as_str())));
                 kind = AnnotationKind::Context;
@@ -146,6 +154,26 @@ impl Problems {
             Some(help) => group.element(Level::HELP.message(help.as_str())),
             None => group,
         }
+    }
+}
+
+/// Where each line of a text starts.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self(std::iter::once(0).chain(ends).collect())
+    }
+
+    /// The lines that contain the spans: the number of the first, from 1, and their bytes.
+    fn around(&self, text: &str, spans: &[Span]) -> (usize, Span) {
+        let from = spans.iter().map(|span| span.start).min().unwrap_or(0);
+        let to = spans.iter().map(|span| span.end).max().unwrap_or(0);
+        let line = self.0.partition_point(|start| *start <= from).max(1);
+        let start = self.0.get(line - 1).copied().unwrap_or(0);
+        let end = self.0.get(self.0.partition_point(|start| *start <= to)).copied().unwrap_or(text.len());
+        (line, start..end.max(start))
     }
 }
 

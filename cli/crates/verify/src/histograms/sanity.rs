@@ -1,5 +1,7 @@
 //! Consistency of a histogram in itself, independent of who sent the requests.
 
+use std::{cell::RefCell, collections::HashMap};
+
 use super::{Histogram, Kind, Metric, Problem};
 use crate::replicas::QuiescentScrapes;
 use saasbench_exposition::{
@@ -11,9 +13,7 @@ use saasbench_model::scenario::MetricsContract;
 /// Problems of a histogram in itself: its buckets, its count and its sum, and the contract's counter with the
 /// same labels.
 pub(super) fn inconsistencies(
-    contract: &MetricsContract,
-    settled: &QuiescentScrapes,
-    metric: Metric<'_>,
+    sums: &CounterSums<'_>,
     labels: &Labels,
     histogram: &Histogram,
 ) -> Vec<Problem> {
@@ -33,10 +33,10 @@ pub(super) fn inconsistencies(
         let observed = format!("+Inf is {infinite}, _count {count}");
         add(Kind::Infinite, format!("_count {infinite}, as +Inf"), observed);
     }
-    let counted = counted(contract, settled, metric, labels);
+    let counted = sums.of(labels);
     // An exposition rendered while requests arrive may contain one from before a request and the other from
     // after it.
-    if let Some(counted) = counted.filter(|counted| settled.rest && *counted != count) {
+    if let Some(counted) = counted.filter(|counted| sums.settled.rest && *counted != count) {
         let observed = format!("the counter is {counted}, _count {count}");
         add(Kind::Counter, format!("_count {counted}, as the counter"), observed);
     }
@@ -72,28 +72,55 @@ fn inconsistent_buckets(buckets: &[Bucket]) -> Vec<Problem> {
     problems
 }
 
-/// The value of the contract's counter for a histogram's labels; `None` where it has no such labels.
-fn counted(
-    contract: &MetricsContract,
-    settled: &QuiescentScrapes,
-    metric: Metric<'_>,
-    labels: &Labels,
-) -> Option<f64> {
-    if contract.duration_all.as_deref() == Some(metric.name) {
-        // The histogram includes scrapes, and the counter's series of those are outside the contract's
-        // routes.
-        return None;
+/// The contract's counter, summed up for the labels of histograms.
+#[derive(Debug)]
+pub(super) struct CounterSums<'a> {
+    settled: &'a QuiescentScrapes,
+    /// `None` for a histogram whose requests the counter does not count.
+    name: Option<&'a str>,
+    /// Sums over all other labels, by the names of a histogram's labels and their values. The label sets of one
+    /// metric have few different names.
+    by_names: RefCell<HashMap<Vec<String>, HashMap<Vec<String>, f64>>>,
+}
+
+impl<'a> CounterSums<'a> {
+    pub(super) fn new(
+        contract: &'a MetricsContract,
+        settled: &'a QuiescentScrapes,
+        metric: Metric<'_>,
+    ) -> Self {
+        let name = match metric.per_tenant {
+            // The histogram includes scrapes, and the counter's series of those are outside the contract's
+            // routes.
+            _ if contract.duration_all.as_deref() == Some(metric.name) => None,
+            true => contract.tenant_requests.as_deref(),
+            false => Some(contract.requests.as_str()),
+        };
+        Self { settled, name, by_names: RefCell::default() }
     }
-    let name = if metric.per_tenant { contract.tenant_requests.as_deref()? } else { &contract.requests };
-    // A series with exactly these labels is preferred, though others may have these and more (a route where
-    // this one has none).
-    if let Some(counted) = settled.after.value(name, labels) {
-        return Some(counted);
+
+    /// The counter's value for a histogram's labels; `None` where it has no such labels.
+    fn of(&self, labels: &Labels) -> Option<f64> {
+        let name = self.name?;
+        // A series with exactly these labels is preferred, though others may have these and more (a route where
+        // this one has none).
+        if let Some(counted) = self.settled.after.value(name, labels) {
+            return Some(counted);
+        }
+        let names: Vec<String> = labels.keys().cloned().collect();
+        let mut by_names = self.by_names.borrow_mut();
+        let sums = by_names.entry(names).or_insert_with_key(|names| {
+            let mut sums: HashMap<Vec<String>, f64> = HashMap::new();
+            for (other, value) in self.settled.after.named(name) {
+                let values: Option<Vec<String>> = names.iter().map(|name| other.get(name).cloned()).collect();
+                if let Some(values) = values {
+                    *sums.entry(values).or_default() += value;
+                }
+            }
+            sums
+        });
+        sums.get(&labels.values().cloned().collect::<Vec<String>>()).copied()
     }
-    let of_labels = |other: &Labels| labels.iter().all(|(label, value)| other.get(label) == Some(value));
-    let mut values = settled.after.named(name).filter(|(other, _)| of_labels(other)).peekable();
-    values.peek()?;
-    Some(values.map(|(_, value)| value).sum())
 }
 
 /// The least and the greatest sum that durations in these buckets can have.
