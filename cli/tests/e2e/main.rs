@@ -34,6 +34,7 @@ mod noisy_neighbours;
 mod output;
 mod output_safety;
 mod plan;
+mod processes;
 mod prometheus;
 mod remote_write;
 mod runs;

@@ -102,7 +102,7 @@ impl Scrapes {
     ) -> Verdict {
         let subject = format!("{} of {} by scrape", contract.path, replica.name);
         let durations = Durations::of(scrapes, excuses);
-        let several = matches!(settled, Err(NotQuiescent::SeveralProcesses));
+        let several = matches!(settled, Err(NotQuiescent::SeveralProcesses { .. }));
         let stale = self.still.get(index).filter(|_| !several).and_then(|rows| stale(rows));
         let findings = [
             whole(scrapes),
