@@ -39,6 +39,8 @@ pub mod ledger;
 pub mod limits;
 pub mod noisy_neighbours;
 pub mod pace;
+#[cfg(test)]
+mod nothing_tested;
 mod parallel;
 #[cfg(test)]
 mod presets;
