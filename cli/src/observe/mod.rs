@@ -21,6 +21,7 @@ pub mod http_body;
 pub mod http_error;
 pub mod inspection;
 pub mod observer_log;
+pub mod pages;
 pub mod prometheus;
 pub mod rules;
 pub mod scrape;
@@ -44,12 +45,7 @@ pub async fn until<T>(give_up: &CancellationToken, work: impl Future<Output = T>
 /// # Errors
 /// When it cannot be set up.
 pub fn http_client(tls: &ClientConfig, socket: Option<&Path>) -> reqwest::Result<reqwest::Client> {
-    let builder = client_builder(tls);
-    match socket {
-        Some(path) => builder.unix_socket(path),
-        None => builder,
-    }
-    .build()
+    client_builder(tls, socket).build()
 }
 
 /// The same for one replica: its name leads to the address that the load uses, if there is only one.
@@ -57,15 +53,32 @@ pub fn http_client(tls: &ClientConfig, socket: Option<&Path>) -> reqwest::Result
 /// # Errors
 /// When it cannot be set up.
 pub fn replica_client(tls: &ClientConfig, endpoint: &Endpoint) -> reqwest::Result<reqwest::Client> {
+    replica_client_builder(tls, endpoint).build()
+}
+
+/// The same, with a connection of its own for each request.
+///
+/// # Errors
+/// The same.
+pub fn replica_client_afresh(tls: &ClientConfig, endpoint: &Endpoint) -> reqwest::Result<reqwest::Client> {
+    replica_client_builder(tls, endpoint).pool_max_idle_per_host(0).build()
+}
+
+fn replica_client_builder(tls: &ClientConfig, endpoint: &Endpoint) -> reqwest::ClientBuilder {
+    let builder = client_builder(tls, endpoint.target().socket());
     match (&endpoint.target().place, endpoint.address()) {
-        (Place::Tcp { host, .. }, Some(address)) => client_builder(tls).resolve(host, address).build(),
-        _ => http_client(tls, endpoint.target().socket()),
+        (Place::Tcp { host, .. }, Some(address)) => builder.resolve(host, address),
+        _ => builder,
     }
 }
 
-fn client_builder(tls: &ClientConfig) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+fn client_builder(tls: &ClientConfig, socket: Option<&Path>) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        .tls_backend_preconfigured(tls.clone())
+        .tls_backend_preconfigured(tls.clone());
+    match socket {
+        Some(path) => builder.unix_socket(path),
+        None => builder,
+    }
 }

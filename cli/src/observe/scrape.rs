@@ -4,13 +4,10 @@
 //! that `promtool check metrics` can read.
 
 use std::{
-    fmt::Debug,
     fs::{File, OpenOptions},
-    future::Future,
     io::{self, Write as _},
     path::{Path, PathBuf},
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -18,18 +15,15 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    observe::{http_body, http_error::describe, observer_log::ProbeLog, until},
+    observe::{
+        observer_log::ProbeLog,
+        pages::{Page, Pages},
+        until,
+    },
     secrets::redactor,
 };
-use saasbench_engine::{
-    clock::RunClock,
-    connect::endpoint::{Endpoint, Endpoints},
-};
-use saasbench_model::{
-    redact::{self, secrets::Redactor},
-    scenario::MetricsContract,
-    units::Nanos,
-};
+use saasbench_engine::clock::RunClock;
+use saasbench_model::{redact::secrets::Redactor, scenario::MetricsContract, units::Nanos};
 use saasbench_record::contract_view::ContractView;
 use saasbench_record::{
     checksum::Checksum,
@@ -38,8 +32,11 @@ use saasbench_record::{
     scrape::{Phase, ScrapeRecord},
 };
 
-/// A scrape that takes longer has failed.
-const SCRAPE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Scrapes over connections of their own, before the load and after it: of two processes behind one address, both
+/// are met with 99 % certainty.
+const LOOKS_AROUND: usize = 8;
+/// No such scrape begins later than this after the first, so that a slow service is not waited for eight times.
+const LOOK_AROUND_FOR: Duration = Duration::from_secs(2);
 /// How long `settle` may be to be waited for after an interruption, too.
 const BRIEF: Nanos = Nanos::from_secs(1);
 /// Consecutive scrapes without a response after which a replica counts as gone.
@@ -52,75 +49,6 @@ pub struct Source {
     pub replica: Replica,
     /// Fetches its expositions.
     pub pages: Box<dyn Pages>,
-}
-
-/// The text of an exposition, or why there is none.
-pub type Page<'a> = Pin<Box<dyn Future<Output = Result<String, String>> + Send + 'a>>;
-
-/// Fetches the expositions of a replica; tests replace it to need no socket.
-pub trait Pages: Debug + Send + Sync {
-    /// Fetches the exposition at `path`.
-    fn get<'a>(&'a self, path: &'a str) -> Page<'a>;
-}
-
-/// Fetches expositions over HTTP.
-#[derive(Debug)]
-pub struct HttpPages {
-    /// The client that reaches it.
-    pub http: reqwest::Client,
-    /// Everything before the path.
-    pub base_url: String,
-    /// The longest exposition that is read, in bytes.
-    pub body_size_limit: u64,
-}
-
-impl Pages for HttpPages {
-    fn get<'a>(&'a self, path: &'a str) -> Page<'a> {
-        Box::pin(async move {
-            let url = format!("{}{path}", self.base_url);
-            let request = self
-                .http
-                .get(&url)
-                .header("accept", "text/plain;version=0.0.4;q=1,*/*;q=0.1")
-                .timeout(SCRAPE_TIMEOUT);
-            let answer = request.send().await.map_err(|error| describe(&error.without_url()))?;
-            if !answer.status().is_success() {
-                return Err(format!("{} responded {}", redact::url(&url), answer.status().as_u16()));
-            }
-            let body = http_body::read(answer, self.body_size_limit).await;
-            Ok(http_body::into_text(body.map_err(|error| error.to_string())?))
-        })
-    }
-}
-
-/// Fetches expositions of a replica whose name is looked up for every connection: as long as it has one
-/// address, they are of the process that is loaded.
-#[derive(Debug)]
-pub struct PagesOfName {
-    /// Fetches them from whatever address the name has.
-    pub pages: HttpPages,
-    /// Knows the addresses of the load's connections.
-    pub endpoints: Arc<Endpoints>,
-    /// Index of the replica.
-    pub index: usize,
-}
-
-impl Pages for PagesOfName {
-    fn get<'a>(&'a self, path: &'a str) -> Page<'a> {
-        Box::pin(async move {
-            let page = self.pages.get(path).await;
-            let addresses = self.endpoints.replicas().get(self.index).map(Endpoint::looked_up);
-            let addresses = addresses.unwrap_or_default();
-            let of_one_family = addresses.iter().filter(|address| address.is_ipv4()).count();
-            if of_one_family > 1 || addresses.len() - of_one_family > 1 {
-                return Err(format!(
-                    "its name has {} addresses, and which of them this is of is unknown; with `dns = \"per-run\"` each is a replica of its own",
-                    addresses.len()
-                ));
-            }
-            page
-        })
-    }
 }
 
 /// Scrapes every replica of an environment.
@@ -211,11 +139,36 @@ impl Scraper {
     /// # Errors
     /// The file system's. A replica that does not respond is no error: it is recorded.
     pub async fn scrape_all(&self, phase: Phase) -> io::Result<()> {
-        let scrapes = join_all(self.replicas.iter().map(|source| self.scrape(source))).await;
+        let path = &self.contract.path;
+        let scrapes = join_all(self.replicas.iter().map(|source| self.scrape(source.pages.get(path)))).await;
         for (source, scrape) in self.replicas.iter().zip(&scrapes) {
             self.write(&source.replica, phase, scrape, false)?;
         }
         Ok(())
+    }
+
+    /// Scrapes every replica over several connections, one after the other, so that several processes behind one
+    /// address are met. They are recorded as all others. A replica that does not respond is not asked again.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub async fn look_around(&self, phase: Phase, give_up: &CancellationToken) -> io::Result<()> {
+        let last = tokio::time::Instant::now() + LOOK_AROUND_FOR;
+        let looks = self.replicas.iter().map(async |source| {
+            for _ in 0..LOOKS_AROUND {
+                let Some(scrape) =
+                    until(give_up, self.scrape(source.pages.get_afresh(&self.contract.path))).await
+                else {
+                    break;
+                };
+                self.write(&source.replica, phase, &scrape, false)?;
+                if scrape.answer.is_err() || tokio::time::Instant::now() >= last {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        join_all(looks).await.into_iter().collect()
     }
 
     /// Scrapes at the contract's interval until `stop`; scrapes in progress are abandoned then.
@@ -282,7 +235,7 @@ impl Scraper {
     /// A scrape that is abandoned after `give_up`; then the replica counts as gone.
     async fn scrape_until_given_up(&self, source: &Source, give_up: &CancellationToken) -> Scraped {
         let from_ns = self.clock.now();
-        let scraped = until(give_up, self.scrape(source)).await;
+        let scraped = until(give_up, self.scrape(source.pages.get(&self.contract.path))).await;
         scraped.unwrap_or_else(|| Scraped {
             from_ns,
             to_ns: self.clock.now(),
@@ -290,9 +243,9 @@ impl Scraper {
         })
     }
 
-    async fn scrape(&self, source: &Source) -> Scraped {
+    async fn scrape(&self, page: Page<'_>) -> Scraped {
         let from_ns = self.clock.now();
-        let answer = source.pages.get(&self.contract.path).await;
+        let answer = page.await;
         let to_ns = self.clock.now();
         let answer = match answer {
             Ok(text) => Ok(self.redactor.redact_exposition(&text).into_owned()),
@@ -332,6 +285,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
+    use crate::observe::pages::SCRAPE_TIMEOUT;
     use saasbench_model::scenario::Preset;
 
     /// A replica that times out.
@@ -344,6 +298,10 @@ mod tests {
                 tokio::time::sleep(SCRAPE_TIMEOUT).await;
                 Err("no response".to_owned())
             })
+        }
+
+        fn get_afresh<'a>(&'a self, path: &'a str) -> Page<'a> {
+            self.get(path)
         }
     }
 

@@ -35,6 +35,7 @@ mod noisy_neighbours;
 mod output;
 mod output_safety;
 mod plan;
+mod processes;
 mod prometheus;
 mod remote_write;
 mod runs;

@@ -14,7 +14,10 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Frame;
-use saasbench::observe::scrape::{Page, Pages, Source};
+use saasbench::observe::{
+    pages::{Page, Pages},
+    scrape::Source,
+};
 use saasbench_engine::{
     clock::RunClock,
     exchange::{Exchange, Request, SendError, Transport},
@@ -232,6 +235,10 @@ impl Pages for OfReplica {
                 }
             }
         })
+    }
+
+    fn get_afresh<'a>(&'a self, path: &'a str) -> Page<'a> {
+        self.get(path)
     }
 }
 

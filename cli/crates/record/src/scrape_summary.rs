@@ -14,6 +14,8 @@ pub struct Page {
     /// Whether the contract's counter of requests is declared, if only by its type: it has no series before
     /// the first request.
     pub counts: bool,
+    /// Number of its series.
+    pub series: usize,
     /// Why the body is not in the text format.
     pub flaw: Option<Flaw>,
 }
@@ -37,6 +39,7 @@ impl Page {
         Self {
             digest: hasher.finish(),
             counts: parsed.as_ref().is_ok_and(|page| requests.is_some_and(|name| shows(page, name))),
+            series: parsed.as_ref().map_or(0, |page| page.series.len()),
             flaw: parsed
                 .err()
                 .map(|error| Flaw { at_end: error.line >= text.lines().count(), error: error.to_string() }),

@@ -43,6 +43,11 @@ pub fn judge(run: &RecordedRun, requests: u64) -> Option<Verdict> {
             evidence.push(Evidence::new(Outcome::Inconclusive, &replica.name, "labels with few values", why));
             continue;
         };
+        if series == 0 {
+            let why = format!("{}: not tested: its exposition has no series", replica.name);
+            evidence.push(Evidence::new(Outcome::Inconclusive, &replica.name, "labels with few values", why));
+            continue;
+        }
         let (series_before, before) = last(scrapes, Phase::Before).unwrap_or_default();
         let before_of = |key| before.get(key).cloned().unwrap_or_default();
         let found = values.iter().filter_map(|(key, values)| {

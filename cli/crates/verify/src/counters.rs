@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use self::expected::{Expected, expected, misread};
 pub use self::{
     by_prometheus::{PrometheusSpan, by_prometheus},
-    by_scrape::{Observed, by_scrape},
+    by_scrape::{Observed, by_scrape, is_met_again},
     progress::{Progress, Standings},
 };
 pub use crate::counters::cross_check::{CounterSource, compare_source};

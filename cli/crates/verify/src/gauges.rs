@@ -99,7 +99,7 @@ impl UnderWay {
         let alone = run.manifest.environment.exclusive && run.manifest.state != State::Running;
         let mut evidence = Vec::new();
         let mut diagnosis = None;
-        let mut looks = 0;
+        let (mut looks, mut highest, mut all_answered) = (0, 0.0_f64, 0);
         for (index, replica) in run.manifest.environment.replicas.iter().enumerate() {
             let case = Case { contract, name, replica: &replica.name, alone };
             let scrapes = run.observations.scrapes.get(index).map(Vec::as_slice).unwrap_or_default();
@@ -111,8 +111,12 @@ impl UnderWay {
                 .filter(|(_, view, _)| view.in_progress.is_some())
                 .collect();
             looks += seen.len();
+            highest = seen.iter().filter_map(|(_, view, _)| view.in_progress).fold(highest, f64::max);
             let answered = self.replicas.get(index).map_or(0, |replica| replica.answered);
+            all_answered += answered;
             let rest = settled.get(index).map(|settled| match settled {
+                // One of them shows its own requests in progress, another what was counted.
+                Err(NotQuiescent::SeveralProcesses { .. }) => case.at_rest(settled),
                 Err(_) => case
                     .at_last(scrapes.iter().find_map(read), &seen, answered)
                     .unwrap_or_else(|| case.at_rest(settled)),
@@ -124,6 +128,11 @@ impl UnderWay {
             evidence.extend(rest);
             evidence.extend(case.on_the_way(&seen));
         }
+        if all_answered == 0 && evidence.iter().all(|finding| finding.outcome == Outcome::Pass) {
+            let why = "not tested: no request got a response, so none is known to have been in progress";
+            return Some(Verdict::inconclusive(Claim::Gauges, name, why));
+        }
+        let never = if highest > 0.0 { "" } else { ", all of which found it at 0" };
         let verdict = Verdict::from_evidence(
             Claim::Gauges,
             name,
@@ -133,7 +142,7 @@ impl UnderWay {
                     let replicas = evidence.len();
                     let s = if replicas == 1 { "" } else { "s" };
                     format!(
-                        "back at 0 on {replicas} replica{s}, and within the requests in flight at {looks} scrapes"
+                        "back at 0 on {replicas} replica{s}, and within the requests in flight at {looks} scrapes{never}"
                     )
                 }
                 _ => evidence[0].observed.clone(),

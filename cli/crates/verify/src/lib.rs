@@ -39,9 +39,12 @@ pub mod ledger;
 pub mod limits;
 pub mod noisy_neighbours;
 pub mod pace;
+#[cfg(test)]
+mod nothing_tested;
 mod parallel;
 #[cfg(test)]
 mod presets;
+mod processes;
 pub mod promql;
 pub mod quantiles;
 pub mod redis_health;
@@ -187,6 +190,8 @@ pub fn verify_with_observer(
         }
     }
 
+    tell_processes_apart(run, &ledger, &progress, &mut settled);
+
     let (generator, of_generator) = generator.finish(run, &excuses);
     let bottleneck = of_generator.iter().find(|verdict| verdict.outcome != Outcome::Pass);
     let bound = bottleneck.map(|verdict| verdict.summary.clone());
@@ -234,6 +239,29 @@ pub fn verify_with_observer(
     })
 }
 
+/// Finds several processes that start at the same time behind one address, from what each of them counts.
+fn tell_processes_apart(
+    run: &RecordedRun,
+    ledger: &Ledger,
+    progress: &Progress,
+    settled: &mut [Result<QuiescentScrapes, NotQuiescent>],
+) {
+    let environment = &run.manifest.environment;
+    let Some(contract) = run.scenario.metrics.as_ref().filter(|_| environment.exclusive) else { return };
+    for (index, (replica, settled)) in environment.replicas.iter().zip(settled).enumerate() {
+        let falls = settled.as_ref().is_ok_and(|seen| !seen.falls.is_empty() || !seen.restarts.is_empty());
+        let (true, Some(views)) = (falls && run.manifest.state != State::Running, ledger.replica(index)) else {
+            continue;
+        };
+        let scrapes = run.observations.scrapes.get(index).map(Vec::as_slice).unwrap_or_default();
+        let standings = progress.standings(&run.scenario, index);
+        let observed = Observed { contract, replica, views, settled, scrapes, standings: &standings };
+        if counters::is_met_again(&observed) {
+            *settled = Err(NotQuiescent::SeveralProcesses { at_least: 2 });
+        }
+    }
+}
+
 /// Verdicts about the service's metrics: counters first, from both sources, then histograms and quantiles.
 fn metric_verdicts(
     run: &RecordedRun,
@@ -266,7 +294,7 @@ fn metric_verdicts(
             by_prometheus.extend(counters::by_prometheus(
                 contract,
                 replica,
-                views,
+                (views, settled),
                 answers,
                 span,
                 assumptions,

@@ -86,6 +86,10 @@ fn one(run: &RecordedRun, subject: &str, seen: &[Seen]) -> Verdict {
     let [(_, first), .., (_, last)] = seen else {
         return Verdict::inconclusive(Claim::Redis, subject, "there are fewer than two samples");
     };
+    if seen.iter().all(|(_, health)| health.keys == 0) {
+        let why = format!("not tested: it had no key at any of {} samples", seen.len());
+        return Verdict::inconclusive(Claim::Redis, subject, why);
+    }
     let environment = &run.manifest.environment;
     // A Redis that only Prometheus knows need not be the limiter's.
     let ours = environment.exclusive && environment.redis.is_some();

@@ -5,9 +5,11 @@ use saasbench_exposition::Labels;
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 use saasbench_record::{
     contract_view::ContractView,
-    observations::{START_TIME, Scrape},
+    observations::Scrape,
     scrape::Phase,
 };
+
+use crate::processes::{self, start_times};
 
 /// The state of a replica's metrics before and after the load.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,8 +59,11 @@ pub enum NotQuiescent {
     NoAfter(String),
     /// The counters still moved after the load, or something was still in progress.
     Moving,
-    /// Start times alternate: several processes share one address.
-    SeveralProcesses,
+    /// Several processes share one address.
+    SeveralProcesses {
+        /// How many are known.
+        at_least: usize,
+    },
 }
 
 impl std::fmt::Display for NotQuiescent {
@@ -68,8 +73,9 @@ impl std::fmt::Display for NotQuiescent {
             Self::NoBefore(why) => write!(f, "there is no scrape from before the load: {why}"),
             Self::NoAfter(why) => write!(f, "there is no scrape from after the load: {why}"),
             Self::Moving => f.write_str("its metrics kept changing after the load"),
-            Self::SeveralProcesses => f.write_str(
-                "several processes respond at this address: list every replica with an address of its own",
+            Self::SeveralProcesses { at_least } => write!(
+                f,
+                "at least {at_least} processes answer under this address, each with its own registry: list every replica with an address of its own, or let them share a registry",
             ),
         }
     }
@@ -91,6 +97,10 @@ pub fn settled(
     contract: &MetricsContract,
     exclusive: bool,
 ) -> Result<QuiescentScrapes, NotQuiescent> {
+    // First, because their counters need not agree, nor come to rest.
+    if let Some(at_least) = processes::several(scrapes, contract) {
+        return Err(NotQuiescent::SeveralProcesses { at_least });
+    }
     let of_phase = |phase| scrapes.iter().filter(move |scrape| scrape.phase == phase);
     let why = |scrape: Option<&Scrape>| match scrape.map(|scrape| &scrape.text) {
         Some(Err(error)) => error.clone(),
@@ -118,14 +128,10 @@ pub fn settled(
             changed = pair[1].file.clone();
         }
     }
-    let starts = start_times(scrapes);
-    if starts.windows(2).any(|pair| pair[1].1 < pair[0].1) {
-        return Err(NotQuiescent::SeveralProcesses);
-    }
     let (file, at) = (after.file.clone().unwrap_or_default(), after.from);
     let restarts = restarts(scrapes, contract);
     // Without start times, a counter that decreases is taken for a restart.
-    let steady = restarts.is_empty() && !starts.is_empty();
+    let steady = restarts.is_empty() && !start_times(scrapes).is_empty();
     let falls = if steady { falls(scrapes, contract) } else { Vec::new() };
     let rest = after.settled || stood_still(of_phase(Phase::After), contract);
     Ok(QuiescentScrapes { before, after: after_view, rest, file, at, changed, falls, restarts })
@@ -167,8 +173,12 @@ pub fn await_gauge(
 }
 
 /// Spans in which the replica was restarted, by the start time of its process; without start times, by the
-/// counter of requests, of which a series decreases or disappears.
+/// counter of requests, of which a series decreases or disappears. None where several processes answer: another
+/// one that is met is no restart, and excuses nothing.
 pub fn restarts(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<(Nanos, Nanos)> {
+    if processes::several(scrapes, contract).is_some() {
+        return Vec::new();
+    }
     let starts = start_times(scrapes);
     if !starts.is_empty() {
         let changes = starts.windows(2).filter(|pair| pair[0].1 != pair[1].1);
@@ -211,16 +221,4 @@ fn falls(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<CounterDecrease>
         }
     }
     falls
-}
-
-fn start_times(scrapes: &[Scrape]) -> Vec<(&Scrape, f64)> {
-    scrapes
-        .iter()
-        .filter_map(|scrape| {
-            let text = scrape.text.as_deref().ok()?;
-            let line = text.lines().find(|line| line.starts_with(START_TIME))?;
-            let exposition = saasbench_exposition::parse(&format!("{line}\n")).ok()?;
-            Some((scrape, exposition.named(START_TIME).next()?.value))
-        })
-        .collect()
 }

@@ -40,6 +40,7 @@ pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
 fn of_group(answers: &[ResponseRecord], group: &Group) -> Option<Verdict> {
     let subject = format!("rules of {}", group.name);
     let mut evidence: Vec<Evidence> = group.rules.iter().filter_map(|rule| of_rule(answers, rule)).collect();
+    let (tested, of) = (evidence.len(), group.rules.len());
     if group.interval > 0.0 && group.evaluation_time > group.interval {
         let observed = format!(
             "the last evaluation took {:.3} s, and one is due every {} s",
@@ -52,7 +53,10 @@ fn of_group(answers: &[ResponseRecord], group: &Group) -> Option<Verdict> {
         return None;
     }
     Some(Verdict::from_evidence(Claim::Rules, subject, evidence, |outcome, evidence| match outcome {
-        Outcome::Pass => format!("{} rules are healthy; {}", group.rules.len(), evidence[0].observed),
+        Outcome::Pass if tested < of => {
+            format!("{tested} of {of} rules were tested and are healthy; {}", evidence[0].observed)
+        }
+        Outcome::Pass => format!("{of} rules are healthy; {}", evidence[0].observed),
         _ => evidence[0].observed.clone(),
     }))
 }
@@ -61,6 +65,10 @@ fn of_rule(answers: &[ResponseRecord], rule: &Rule) -> Option<Evidence> {
     if rule.health == "err" {
         let observed = format!("{} cannot be evaluated: {}", rule.name, rule.last_error);
         return Some(Evidence::new(Outcome::Fail, &rule.name, "a rule that can be evaluated", observed));
+    }
+    if rule.health == "unknown" {
+        let observed = format!("not tested: {} has not been evaluated", rule.name);
+        return Some(Evidence::new(Outcome::Inconclusive, &rule.name, "a rule that was evaluated", observed));
     }
     if !rule.is_recording() {
         let observed = format!("{} is healthy", rule.name);

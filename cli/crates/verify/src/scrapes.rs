@@ -102,7 +102,7 @@ impl Scrapes {
     ) -> Verdict {
         let subject = format!("{} of {} by scrape", contract.path, replica.name);
         let durations = Durations::of(scrapes, excuses);
-        let several = matches!(settled, Err(NotQuiescent::SeveralProcesses));
+        let several = matches!(settled, Err(NotQuiescent::SeveralProcesses { .. }));
         let stale = self.still.get(index).filter(|_| !several).and_then(|rows| stale(rows));
         let findings = [
             whole(scrapes),
@@ -114,6 +114,10 @@ impl Scrapes {
         let pages = scrapes.iter().filter(|scrape| scrape.page.is_some()).count();
         Verdict::from_evidence(Claim::Scrapes, subject, evidence, |outcome, evidence| match outcome {
             Outcome::Pass if pages < 2 => format!("1 scrape, complete; {}", durations.words()),
+            // Without a response, nothing has to change.
+            Outcome::Pass if self.first_answer(index).is_none() => {
+                format!("{pages} scrapes, complete; not tested whether current; {}", durations.words())
+            }
             Outcome::Pass => format!("{pages} scrapes, complete and current; {}", durations.words()),
             _ => evidence[0].observed.clone(),
         })
@@ -167,6 +171,10 @@ fn whole(scrapes: &[Scrape]) -> Option<Evidence> {
     let flawed: Vec<_> =
         read.iter().filter_map(|(scrape, page)| Some((*scrape, page.flaw.as_ref()?))).collect();
     let expected = "the Prometheus text format, complete";
+    if !read.is_empty() && read.iter().all(|(_, page)| page.series == 0 && page.flaw.is_none()) {
+        let observed = format!("not tested: none of {} scrapes has a series", read.len());
+        return Some(Evidence::new(Outcome::Inconclusive, "text", expected, observed));
+    }
     let Some((scrape, flaw)) = flawed.first() else {
         return (!read.is_empty())
             .then(|| Evidence::new(Outcome::Pass, "text", expected, format!("{} scrapes are", read.len())));

@@ -166,6 +166,10 @@ impl Bounds {
         if most.is_none_or(|most| most == 0) && least == 0 && (count == 0.0 || !alone) {
             return None;
         }
+        // Requests without a response need not be counted: this shows nothing of them.
+        if least == 0 && count == 0.0 && bytes == 0.0 {
+            return None;
+        }
         let below = |gain: f64, least: u64| gain.is_nan() || (gain < least as f64 && !restarted);
         let above = |gain: f64, most: Option<u64>| most.is_some_and(|most| gain > most as f64);
         let wrong = if below(count, least) || (alone && above(count, most)) {

@@ -16,9 +16,10 @@ use crate::{
     observe::{
         alerts::Followed,
         observer_log::{ObserverLog, ProbeLog},
+        pages::{HttpPages, Pages, PagesOfName},
         prometheus::Prometheus,
-        replica_client, rules,
-        scrape::{HttpPages, Pages, PagesOfName, Scraper, Source},
+        replica_client, replica_client_afresh, rules,
+        scrape::{Scraper, Source},
         store, until,
     },
     output::Output,
@@ -99,6 +100,7 @@ impl<'a> Observer<'a> {
         let (environment, stop) = (self.up.environment(), &signals.stop);
         if let Some(scraper) = &self.scraper {
             let scraping = async {
+                scraper.look_around(Phase::Before, &signals.give_up).await?;
                 if environment.fresh || !environment.exclusive {
                     scraper.scrape_all(Phase::Before).await
                 } else {
@@ -225,6 +227,8 @@ impl<'a> Observer<'a> {
         if let Some(scraper) = &self.scraper {
             // In a shared environment the counters never stop; it is enough to wait until ours are included.
             let deadline = if environment.exclusive { SETTLE } else { contract.settle.to_duration() };
+            let looked_around = scraper.look_around(Phase::After, give_up).await;
+            looked_around.map_err(RecordError::write(&self.dir))?;
             scraper.settle(Phase::After, deadline, give_up).await.map_err(RecordError::write(&self.dir))?;
         }
         if let Some(prometheus) = &self.prometheus {
@@ -252,7 +256,8 @@ fn sources(up: &RunningEnvironment, body_size_limit: u64) -> Result<Vec<Source>,
         endpoints.zip(&up.environment().replicas).enumerate().map(|(index, (endpoint, replica))| {
             let target = endpoint.target();
             let http = replica_client(&up.connections().tls, endpoint).map_err(RecordError::tls)?;
-            let pages = HttpPages { http, base_url: target.base_url(), body_size_limit };
+            let afresh = replica_client_afresh(&up.connections().tls, endpoint).map_err(RecordError::tls)?;
+            let pages = HttpPages { http, afresh, base_url: target.base_url(), body_size_limit };
             // Without an address for the run, what is scraped may be another process than what is loaded.
             let pages: Box<dyn Pages> = match (endpoint.address(), target.socket()) {
                 (None, None) => {

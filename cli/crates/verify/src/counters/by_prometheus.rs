@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     ledger::Views,
+    replicas::{NotQuiescent, QuiescentScrapes},
     verdict::{Claim, Verdict},
 };
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
@@ -30,14 +31,14 @@ pub struct PrometheusSpan {
 pub fn by_prometheus(
     contract: &MetricsContract,
     replica: &Replica,
-    views: &Views,
+    (views, settled): (&Views, &Result<QuiescentScrapes, NotQuiescent>),
     answers: &[ResponseRecord],
     span: PrometheusSpan,
     assumptions: Assumptions,
 ) -> Vec<CounterSource> {
     let judge = |counter: Counter<'_>| {
         let subject = counter.subject(replica, "Prometheus");
-        let before = match seen_whole_run(answers, counter, replica, span) {
+        let before = match one_process(settled).and_then(|()| seen_whole_run(answers, counter, replica, span)) {
             Ok(before) => before,
             Err(why) => {
                 let verdict = Verdict::inconclusive(Claim::Counters, subject, why);
@@ -62,6 +63,14 @@ pub fn by_prometheus(
         CounterSource { verdict: verdict.explained(diagnosis), gains: Some(gains) }
     };
     counters(contract).into_iter().map(judge).collect()
+}
+
+/// Prometheus meets any of several processes, and puts what it reads into one series.
+fn one_process(settled: &Result<QuiescentScrapes, NotQuiescent>) -> Result<(), String> {
+    match settled {
+        Err(why @ NotQuiescent::SeveralProcesses { .. }) => Err(why.to_string()),
+        _ => Ok(()),
+    }
 }
 
 /// The time of Prometheus's last scrape before the load, by its own clock; or why it did not cover the whole

@@ -32,6 +32,14 @@ pub struct Observed<'a> {
     pub standings: &'a [Standings],
 }
 
+/// Whether the counter of requests falls and then goes on where it was, by more than clients can have sent since:
+/// then it is that of another process, met in between.
+pub fn is_met_again(observed: &Observed<'_>) -> bool {
+    let Observed { contract, scrapes, standings, .. } = *observed;
+    let counter = Counter { contract, name: &contract.requests, per_tenant: false };
+    CounterHistory::new(counter, scrapes, &[], standings).is_met_again()
+}
+
 /// Compares a replica's own `/metrics` with the ledger: one verdict per counter.
 pub fn by_scrape<'a>(observed: &Observed<'a>, assumptions: Assumptions) -> Vec<CounterSource> {
     let mut whole = None;

@@ -90,6 +90,23 @@ impl<'a> CounterHistory<'a> {
         found.into_values().collect()
     }
 
+    /// Whether a series falls, and later is again at least what it was, by more than its process can have counted
+    /// in between. A counter that was reset rises from there only by what clients send.
+    pub(super) fn is_met_again(&self) -> bool {
+        let value = |look: &Reading<'_>, key: &(Cell, String)| look.values.get(key).copied().unwrap_or(0.0);
+        let returns = |next: usize, key: &(Cell, String), old: f64| {
+            let fallen = &self.looks[next];
+            self.looks[next + 1..].iter().any(|look| {
+                let (_, most) = self.bounds(fallen, look, key);
+                value(look, key) >= old && value(look, key) - value(fallen, key) > most as f64
+            })
+        };
+        (1..self.looks.len()).any(|next| {
+            let mut before = self.looks[next - 1].values.iter();
+            before.any(|(key, old)| value(&self.looks[next], key) < *old && returns(next, key, *old))
+        })
+    }
+
     /// Whether the counter stood at about this share of the ledger's count at every scrape, as it does if
     /// every N-th request is counted wrongly.
     pub(super) fn runs_evenly(&self, share: f64) -> bool {

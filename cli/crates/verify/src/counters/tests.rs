@@ -256,7 +256,7 @@ fn several_processes_behind_one_address_are_noticed() {
         .at_rest();
     let verdict = made.verdict(Claim::Counters, "of a by scrape");
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    insta::assert_snapshot!(verdict.summary, @"several processes respond at this address: list every replica with an address of its own");
+    insta::assert_snapshot!(verdict.summary, @"at least 2 processes answer under this address, each with its own registry: list every replica with an address of its own, or let them share a registry");
 }
 
 #[test]
@@ -352,7 +352,8 @@ fn by_prometheus((before, after): Positions, up: Series, counter: Series) -> Ver
     let assumptions = Assumptions { exclusive: true, restarted: false, complete: true };
     let replica = &made.manifest.environment.replicas[0];
     let span = PrometheusSpan { from: Nanos::ZERO, rest_unix: zero + 10.0 };
-    super::by_prometheus(contract, replica, ledger.replica(0).unwrap(), &answers, span, assumptions)
+    let seen = (ledger.replica(0).unwrap(), &Err(NotQuiescent::Moving));
+    super::by_prometheus(contract, replica, seen, &answers, span, assumptions)
         .remove(0)
         .verdict
 }

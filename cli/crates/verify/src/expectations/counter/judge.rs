@@ -64,6 +64,10 @@ impl Counter {
             }
         }
         let (holds, observed) = self.measure(run);
+        let of_responses = matches!(self.expectation.measure, Measure::Count(Some(_)) | Measure::Rate(_));
+        if of_responses && holds && self.answered == 0 {
+            return inconclusive(format!("{observed}, but no matching request got a response"));
+        }
         let (outcome, doubt) = self.weigh(run, holds, bottleneck);
         let mut finding =
             Evidence::new(outcome, subject.clone(), self.expectation.that.clone(), observed.clone());

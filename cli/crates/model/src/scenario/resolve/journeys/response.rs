@@ -97,6 +97,13 @@ fn check(written: &file::Check<'_>, scope: &Scope<'_>, found: &mut Vec<Problem>)
         let (comparison, bytes, written) = size.given()?.value.clone();
         return Some(Check::Size { comparison, bytes, written });
     }
+    if not.is_some() && place.is_none() {
+        let label = "compares the whole body, so almost every body passes";
+        let problem = Problem::at(span.clone(), "this check can hardly fail", label);
+        let help = "name the value that must differ: { json = \"/state\", not = \"failed\" }, { header = \"x-cache\", not = \"STALE\" }";
+        found.push(problem.help(help));
+        return None;
+    }
     let of = place.unwrap_or(Place::Body);
     let must = match (is, not) {
         (Some(is), _) => Condition::Is(literal("is", is, &of, scope, found)?),

@@ -253,6 +253,7 @@ fn invalid_checks_and_saves() {
             check("{ matches = \"(a\" }"),
             check("{ regex = 'a{1000}{1000}' }"),
             check("{ contains = 1 }"),
+            check("{ not = \"errors\" }"),
             check("{ size = \"10kB\" }"),
             check("{ size = \"< 10 parsecs\" }"),
             check("{ json = \"/ok\", size = \"< 10kB\" }"),
