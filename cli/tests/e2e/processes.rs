@@ -53,6 +53,6 @@ duration = "2s"
     let (ended, report) = sandbox.report(&["--target", &target, "--exclusive", "--fresh"]);
     ended.assert_code(3);
     report.assert_all("counters", "", "inconclusive");
-    ended.assert_says(&["at least 3 processes answer under this address, each with its own registry"]);
+    ended.assert_says(&["at least 3 processes respond at this address, each with its own registry"]);
     assert!(!ended.out.contains("kept changing"), "{}", ended.out);
 }

@@ -38,9 +38,9 @@ pub mod latency_bounds;
 pub mod ledger;
 pub mod limits;
 pub mod noisy_neighbours;
-pub mod pace;
 #[cfg(test)]
 mod nothing_tested;
+pub mod pace;
 mod parallel;
 #[cfg(test)]
 mod presets;
@@ -250,7 +250,8 @@ fn tell_processes_apart(
     let Some(contract) = run.scenario.metrics.as_ref().filter(|_| environment.exclusive) else { return };
     for (index, (replica, settled)) in environment.replicas.iter().zip(settled).enumerate() {
         let falls = settled.as_ref().is_ok_and(|seen| !seen.falls.is_empty() || !seen.restarts.is_empty());
-        let (true, Some(views)) = (falls && run.manifest.state != State::Running, ledger.replica(index)) else {
+        let (true, Some(views)) = (falls && run.manifest.state != State::Running, ledger.replica(index))
+        else {
             continue;
         };
         let scrapes = run.observations.scrapes.get(index).map(Vec::as_slice).unwrap_or_default();

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use saasbench_exposition::Labels;
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
 use saasbench_record::{
     contract_view::ContractView,
@@ -25,11 +24,7 @@ pub(super) fn several(scrapes: &[Scrape], contract: &MetricsContract) -> Option<
     }
     let phases = [Phase::Before, Phase::After];
     let readings = |phase| scrapes.iter().filter(move |scrape| scrape.phase == phase);
-    let is_met_again = |phase| {
-        let views: Vec<ContractView> =
-            readings(phase).filter_map(|scrape| view(scrape, contract)).collect();
-        returns(&views.iter().map(|view| &view.series).collect::<Vec<_>>())
-    };
+    let is_met_again = |phase| returns(readings(phase).filter_map(|scrape| view(scrape, contract)));
     let falls_in = |phase| cpu_time_falls(&readings(phase).collect::<Vec<_>>());
     phases.into_iter().any(|phase| is_met_again(phase) || falls_in(phase)).then_some(2)
 }
@@ -53,13 +48,28 @@ fn alive_together(starts: &[(&Scrape, f64)]) -> usize {
 
 /// Whether counts, read while nothing is sent, fall and later are again at least what they were: one process
 /// would have needed as many requests again.
-fn returns(readings: &[&BTreeMap<(String, Labels), f64>]) -> bool {
-    let reaches = |later: &BTreeMap<_, f64>, earlier: &BTreeMap<_, f64>| {
-        earlier.iter().all(|(key, value)| later.get(key).copied().unwrap_or(0.0) >= *value)
-    };
-    (1..readings.len()).any(|next| {
-        let before = readings[next - 1];
-        !reaches(readings[next], before) && readings[next..].iter().any(|later| reaches(later, before))
+fn returns(readings: impl Iterator<Item = ContractView>) -> bool {
+    // Of a large exposition few are kept at a time.
+    let (mut left, mut previous): (Vec<ContractView>, Option<ContractView>) = (Vec::new(), None);
+    for reading in readings {
+        if left.iter().any(|left| reaches(&reading, left)) {
+            return true;
+        }
+        if let Some(previous) = previous.filter(|previous| !reaches(&reading, previous)) {
+            left.push(previous);
+        }
+        previous = Some(reading);
+    }
+    false
+}
+
+/// Whether every series of `earlier` is at least as high in `later`.
+fn reaches(later: &ContractView, earlier: &ContractView) -> bool {
+    earlier.series.iter().all(|(name, values)| {
+        let now = later.series.get(name);
+        values
+            .iter()
+            .all(|(labels, value)| now.and_then(|now| now.get(labels)).copied().unwrap_or(0.0) >= *value)
     })
 }
 

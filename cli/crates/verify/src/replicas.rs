@@ -3,11 +3,7 @@
 
 use saasbench_exposition::Labels;
 use saasbench_model::{scenario::MetricsContract, units::Nanos};
-use saasbench_record::{
-    contract_view::ContractView,
-    observations::Scrape,
-    scrape::Phase,
-};
+use saasbench_record::{contract_view::ContractView, observations::Scrape, scrape::Phase};
 
 use crate::processes::{self, start_times};
 
@@ -75,7 +71,7 @@ impl std::fmt::Display for NotQuiescent {
             Self::Moving => f.write_str("its metrics kept changing after the load"),
             Self::SeveralProcesses { at_least } => write!(
                 f,
-                "at least {at_least} processes answer under this address, each with its own registry: list every replica with an address of its own, or let them share a registry",
+                "at least {at_least} processes respond at this address, each with its own registry: list every replica with an address of its own, or let them share a registry",
             ),
         }
     }
@@ -176,10 +172,11 @@ pub fn await_gauge(
 /// counter of requests, of which a series decreases or disappears. None where several processes answer: another
 /// one that is met is no restart, and excuses nothing.
 pub fn restarts(scrapes: &[Scrape], contract: &MetricsContract) -> Vec<(Nanos, Nanos)> {
-    if processes::several(scrapes, contract).is_some() {
+    let starts = start_times(scrapes);
+    let is_one_life = starts.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    if (!starts.is_empty() && is_one_life) || processes::several(scrapes, contract).is_some() {
         return Vec::new();
     }
-    let starts = start_times(scrapes);
     if !starts.is_empty() {
         let changes = starts.windows(2).filter(|pair| pair[0].1 != pair[1].1);
         return changes.map(|pair| (pair[0].0.from, pair[1].0.to)).collect();

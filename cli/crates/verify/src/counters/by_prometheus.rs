@@ -38,7 +38,8 @@ pub fn by_prometheus(
 ) -> Vec<CounterSource> {
     let judge = |counter: Counter<'_>| {
         let subject = counter.subject(replica, "Prometheus");
-        let before = match one_process(settled).and_then(|()| seen_whole_run(answers, counter, replica, span)) {
+        let before = match one_process(settled).and_then(|()| seen_whole_run(answers, counter, replica, span))
+        {
             Ok(before) => before,
             Err(why) => {
                 let verdict = Verdict::inconclusive(Claim::Counters, subject, why);

@@ -256,7 +256,7 @@ fn several_processes_behind_one_address_are_noticed() {
         .at_rest();
     let verdict = made.verdict(Claim::Counters, "of a by scrape");
     assert_eq!(verdict.outcome, Outcome::Inconclusive);
-    insta::assert_snapshot!(verdict.summary, @"at least 2 processes answer under this address, each with its own registry: list every replica with an address of its own, or let them share a registry");
+    insta::assert_snapshot!(verdict.summary, @"at least 2 processes respond at this address, each with its own registry: list every replica with an address of its own, or let them share a registry");
 }
 
 #[test]
@@ -353,9 +353,7 @@ fn by_prometheus((before, after): Positions, up: Series, counter: Series) -> Ver
     let replica = &made.manifest.environment.replicas[0];
     let span = PrometheusSpan { from: Nanos::ZERO, rest_unix: zero + 10.0 };
     let seen = (ledger.replica(0).unwrap(), &Err(NotQuiescent::Moving));
-    super::by_prometheus(contract, replica, seen, &answers, span, assumptions)
-        .remove(0)
-        .verdict
+    super::by_prometheus(contract, replica, seen, &answers, span, assumptions).remove(0).verdict
 }
 
 #[test]

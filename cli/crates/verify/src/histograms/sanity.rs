@@ -72,6 +72,9 @@ fn inconsistent_buckets(buckets: &[Bucket]) -> Vec<Problem> {
     problems
 }
 
+/// Sums by the values of some labels.
+type Sums = HashMap<Vec<String>, f64>;
+
 /// The contract's counter, summed up for the labels of histograms.
 #[derive(Debug)]
 pub(super) struct CounterSums<'a> {
@@ -80,7 +83,7 @@ pub(super) struct CounterSums<'a> {
     name: Option<&'a str>,
     /// Sums over all other labels, by the names of a histogram's labels and their values. The label sets of one
     /// metric have few different names.
-    by_names: RefCell<HashMap<Vec<String>, HashMap<Vec<String>, f64>>>,
+    by_names: RefCell<HashMap<Vec<String>, Sums>>,
 }
 
 impl<'a> CounterSums<'a> {
@@ -110,7 +113,7 @@ impl<'a> CounterSums<'a> {
         let names: Vec<String> = labels.keys().cloned().collect();
         let mut by_names = self.by_names.borrow_mut();
         let sums = by_names.entry(names).or_insert_with_key(|names| {
-            let mut sums: HashMap<Vec<String>, f64> = HashMap::new();
+            let mut sums = Sums::new();
             for (other, value) in self.settled.after.named(name) {
                 let values: Option<Vec<String>> = names.iter().map(|name| other.get(name).cloned()).collect();
                 if let Some(values) = values {

@@ -126,9 +126,7 @@ fn met_in_turn(starts: [f64; 2]) -> TestRun {
     let samples: Vec<_> = (0..10).map(|i| sample(i * 1000, 0, RequestOutcome::Status(200))).collect();
     let mut made = TestRun::new("", &samples);
     made.manifest.environment.replicas.truncate(1);
-    let page = |number: usize, count: u32| {
-        Process { start: Some(starts[number]), count, cpu: None }.page()
-    };
+    let page = |number: usize, count: u32| Process { start: Some(starts[number]), count, cpu: None }.page();
     made.scrape("a", "before", &page(0, 0));
     let mut times = vec![(-1000, -999)];
     for (at, number, count) in [(4_600, 0, 5), (5_600, 1, 1), (6_600, 0, 5)] {
@@ -154,7 +152,7 @@ fn several_processes_are_no_failure_and_said_first() {
         let verdict = made.verdict(Claim::Counters, "http_requests_total of a by scrape");
         assert_eq!(verdict.outcome, Outcome::Inconclusive, "{starts:?} {verdict:#?}");
         insta::allow_duplicates! {
-            insta::assert_snapshot!(verdict.summary, @"at least 2 processes answer under this address, each with its own registry: list every replica with an address of its own, or let them share a registry");
+            insta::assert_snapshot!(verdict.summary, @"at least 2 processes respond at this address, each with its own registry: list every replica with an address of its own, or let them share a registry");
         }
     }
 }
