@@ -163,7 +163,7 @@ fn stages(count: usize) -> Box<dyn FnOnce()> {
     Box::new(move || {
         let read_file = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::NotFound));
         let sources = Sources { read_file: &read_file, environment: None };
-        let problems = resolve(&text, "test.toml", &sources).err().expect("stages that are wrong");
+        let problems = resolve(&text, "test.toml", &sources).expect_err("stages that are wrong");
         black_box(problems.to_string());
     })
 }

@@ -45,6 +45,10 @@ pub struct Args {
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_ttl)]
     pub session_ttl: Duration,
 
+    /// How long the head of a request may take; a connection that sends none, or only a part, is closed then
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_head_timeout)]
+    pub head_timeout: Duration,
+
     /// Inject a fault, to see the claim that detects it; repeat it for more (docs/server.md lists the faults)
     #[arg(long = "fault", value_name = "NAME[=VALUE]")]
     pub faults: Vec<Fault>,
@@ -100,6 +104,14 @@ fn parse_ttl(text: &str) -> Result<Duration, String> {
         return Err("expected between 1s and 1 year, such as `30m` or `1h`".to_owned());
     }
     Ok(ttl)
+}
+
+fn parse_head_timeout(text: &str) -> Result<Duration, String> {
+    let limit = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if limit < Duration::from_millis(100) || limit > Duration::from_secs(3600) {
+        return Err("expected between 100ms and 1h, such as `10s`".to_owned());
+    }
+    Ok(limit)
 }
 
 impl Args {

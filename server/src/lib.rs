@@ -10,6 +10,7 @@ mod args;
 pub mod calibration;
 mod error;
 pub mod faults;
+pub mod head_timeout;
 mod health;
 mod limiter;
 mod reply_style;

@@ -124,7 +124,8 @@ pub async fn run_until(args: Args, stopped: impl Future<Output = ()>) -> Result<
     let faults_note = if faults.is_empty() { String::new() } else { format!("; FAULTS: {faults}") };
     write_banner(&listeners, &format!("store {store_name}, {count} tenants{faults_note}"))?;
 
-    let config = Config { session_ttl: args.session_ttl, faults, ..Config::default() };
+    let (session_ttl, head_timeout) = (args.session_ttl, args.head_timeout);
+    let config = Config { session_ttl, head_timeout, faults, ..Config::default() };
     let (stop, stopping) = watch::channel(());
     let mut replicas = JoinSet::new();
     for (replica, listener) in (args.replica_index..).zip(listeners) {

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::head_timeout::HeadTimeout;
 
 /// A connection on which no request head arrives for this long is closed. Longer than clients keep idle
 /// connections (reqwest: 90 s), so that clients close first and no request is sent into a connection that is
@@ -40,6 +41,7 @@ pub async fn serve(
     // A client may close its sending side and still wait for the response; and a request that was read
     // completely is processed and counted even if the client has disconnected since.
     http.half_close(true).timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT);
+    let head_timeout = app.config().head_timeout;
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -49,7 +51,8 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve_connection(http.clone(), stream, app.service(), graceful.watcher()));
+                    let (service, watcher) = (app.service(), graceful.watcher());
+                    connections.spawn(serve_connection(http.clone(), stream, head_timeout, service, watcher));
                 }
                 // The peer has disconnected, or the process has too many open files: serving continues.
                 Err(_) => tokio::time::sleep(ACCEPT_RETRY_DELAY).await,
@@ -67,10 +70,13 @@ pub async fn serve(
 async fn serve_connection(
     http: http1::Builder,
     stream: TcpStream,
+    head_timeout: Duration,
     service: TowerToHyperService<Router>,
     watcher: Watcher,
 ) {
     // Responses are small and written at once: Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
-    let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
+    let _ = watcher
+        .watch(http.serve_connection(TokioIo::new(HeadTimeout::new(stream, head_timeout)), service))
+        .await;
 }

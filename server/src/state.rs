@@ -16,6 +16,9 @@ pub struct Config {
     pub session_ttl: Duration,
     /// How long a shutdown waits for requests in flight. Default: ten seconds.
     pub grace: Duration,
+    /// How long the head of a request may take, from its first byte; the first one on a connection, from the
+    /// connection's start. Default: ten seconds.
+    pub head_timeout: Duration,
     /// The number of this replica, from 0. Only faults depend on it.
     pub replica: u32,
     /// Deliberate defects. Default: none.
@@ -27,6 +30,7 @@ impl Default for Config {
         Self {
             session_ttl: Duration::from_secs(3600),
             grace: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(10),
             replica: 0,
             faults: Faults::default(),
         }

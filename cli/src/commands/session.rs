@@ -31,7 +31,7 @@ use saasbench_engine::{
         descriptors::{self, Needed},
         endpoint::{Endpoint, Protocol},
     },
-    drive,
+    drive::{self, Ending},
     rate_control::{RateControl, RateControlReceiver},
     redactor::credentials,
     render::Origin,
@@ -219,7 +219,8 @@ impl Session<'_> {
         let endpoints = Arc::clone(&self.up.connections().endpoints);
         let timeout = ResponseTimeout::new(scenario.timeout, clock).with_stalls(watching.stalled());
         let connect = move |worker| Ok(Wire::new(Arc::clone(&endpoints), worker, &timeout, clock));
-        let driving = drive::drive_on_threads(Arc::new(setup), workers, connect, sink, &halt);
+        let ending = Ending { stop: halt.clone(), give_up: signals.give_up.clone() };
+        let driving = drive::drive_on_threads(Arc::new(setup), workers, connect, sink, &ending);
         let phase = journal.follow(driving, turns, &halt, &aborted, output).await;
         // All sinks were dropped with the load, so the recorder ends by itself.
         let recording =

@@ -1,10 +1,13 @@
 //! Samples the limiter's Redis: its `run_id` and uptime show a restart, which may have cost every limiter its
 //! state, as may an eviction; its keys and memory are sampled, too.
 
+mod bounded;
+
 use std::{fs::OpenOptions, io::Write as _, path::Path, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
+use self::bounded::Connection;
 use crate::{observe::observer_log::ProbeLog, secrets::redactor};
 use saasbench_engine::clock::RunClock;
 use saasbench_record::{
@@ -73,11 +76,8 @@ pub async fn watch(
 /// The reason, without the URL, which may hold a password.
 pub async fn reachable(url: &str) -> Result<(), String> {
     let client = redis::Client::open(url).map_err(|error| error.to_string())?;
-    match tokio::time::timeout(TIMEOUT, client.get_multiplexed_async_connection()).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(too_late()),
-    }
+    let asked = async { Connection::open(&client).await?.info().await.map(|_| ()) };
+    tokio::time::timeout(TIMEOUT, asked).await.unwrap_or_else(|_| Err(too_late()))
 }
 
 fn too_late() -> String {
@@ -87,17 +87,13 @@ fn too_late() -> String {
 /// The output of `INFO`, or the reason why there is none.
 async fn info(
     client: Result<&redis::Client, &redis::RedisError>,
-    connection: &mut Option<redis::aio::MultiplexedConnection>,
+    connection: &mut Option<Connection>,
 ) -> Result<String, String> {
     let connection = match connection {
         Some(connection) => connection,
-        None => {
-            let client = client.map_err(ToString::to_string)?;
-            let opened = client.get_multiplexed_async_connection().await;
-            connection.insert(opened.map_err(|error| error.to_string())?)
-        }
+        None => connection.insert(Connection::open(client.map_err(ToString::to_string)?).await?),
     };
-    redis::cmd("INFO").query_async(connection).await.map_err(|error| error.to_string())
+    connection.info().await
 }
 
 /// A line `name:value` of `INFO`.

@@ -36,10 +36,13 @@ use self::push::Pushing;
 use saasbench_engine::self_monitor::{in_flight::InFlight, stall_log::StallLog};
 use saasbench_model::{scenario::Scenario, units::Nanos};
 use saasbench_record::{self_metrics::SelfMetrics, writer::TallyReader};
+use tenancy::head_timeout::HeadTimeout;
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A connection without requests for this long is closed.
 const IDLE: Duration = Duration::from_secs(120);
+/// How long the head of a request may take.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause after a failed accept: the usual cause, too many open files, passes only as connections end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Timeout of the last responses.
@@ -232,7 +235,9 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>, watcher: Watcher) {
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(IDLE);
-    let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
+    let _ = watcher
+        .watch(http.serve_connection(TokioIo::new(HeadTimeout::new(stream, HEAD_TIMEOUT)), service))
+        .await;
 }
 
 impl Shared {

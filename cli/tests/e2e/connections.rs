@@ -3,38 +3,15 @@
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
-    process::Command,
+    net::TcpListener,
 };
 
-use tempfile::TempDir;
-
-use crate::support::{Ended, Process, Report, Sandbox, free_port, wait_for};
-
-/// An nginx that ends HTTP/2 connections with a GOAWAY after 50 requests each.
-fn nginx() -> (Process, u16, TempDir) {
-    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|kind| format!("{kind}_temp_path {kind};\n"))
-        .concat();
-    let config = format!(
-        "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log error.log;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\
-         server {{ listen 127.0.0.1:{port} http2; keepalive_requests 50; location / {{ return 200 'ok'; }} }}\n}}\n"
-    );
-    fs::write(dir.path().join("nginx.conf"), config).unwrap();
-    let mut command = Command::new("nginx");
-    command.arg("-p").arg(dir.path()).args(["-e", "error.log", "-c"]).arg(dir.path().join("nginx.conf"));
-    let mut process = Process::start("nginx", &mut command, dir.path());
-    wait_for("nginx to listen", || {
-        process.assert_lives();
-        TcpStream::connect(("127.0.0.1", port)).is_ok()
-    });
-    (process, port, dir)
-}
+use crate::support::{Ended, Report, Sandbox, nginx_http2};
 
 #[test]
 fn streams_that_a_goaway_left_out_are_no_errors() {
-    let (_nginx, port, _dir) = nginx();
+    // It ends a connection with a GOAWAY after 50 requests.
+    let (_nginx, port, _dir) = nginx_http2("keepalive_requests 50;");
     let sandbox = Sandbox::new();
     let url = format!("http://127.0.0.1:{port}/");
     let ended = sandbox.run(&["stress", &url, "--http2", "-c", "20", "-n", "2000", "--json", "report.json"]);

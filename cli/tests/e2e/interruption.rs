@@ -73,6 +73,31 @@ fn a_run_that_cannot_pass_aborts_and_fails() {
     sandbox.run(&["verify", sandbox.only_run().to_str().unwrap()]).assert_code(1);
 }
 
+/// A run against a service that never responds, interrupted once.
+#[test]
+fn an_interrupted_run_does_not_wait_for_what_does_not_respond() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("http://{}", silent.local_addr().unwrap());
+    let scenario = JOURNEY.replace("version = 1", "version = 1\ntimeout = \"10m\"")
+        + "[[load]]\nusers = 1\nduration = \"10m\"\n[metrics]\nenabled = false\n";
+    let sandbox = Sandbox::with(&scenario, TENANTS);
+    let running = sandbox.start(&["run", "scenario.toml", "--target", &target, "--json", "report.json"]);
+    let _held = loop {
+        let (mut connection, _) = silent.accept().unwrap();
+        if connection.read(&mut [0; 16]).unwrap() > 0 {
+            break connection;
+        }
+    };
+    running.signal(Signal::INT);
+    running.end().assert_code(130);
+    let report = Report::parse(&fs::read_to_string(sandbox.path().join("report.json")).unwrap());
+    assert_eq!(
+        (report.count("/total/unknown"), report.count("/total/errors")),
+        (1, 0),
+        "it may have been received"
+    );
+}
+
 #[test]
 fn a_second_interrupt_quits_at_once() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -37,6 +37,7 @@ mod output_safety;
 mod plan;
 mod processes;
 mod prometheus;
+mod protocols;
 mod remote_write;
 mod runs;
 mod shipped;

@@ -61,9 +61,9 @@ impl Plan {
         let clock = RunClock::start();
         // The seed determines where aligned windows start.
         let unix = Duration::from_secs(1_700_000_000) + Duration::from_millis(self.seed * 337);
-        let stop = CancellationToken::new();
+        let ending = drive::Ending::default();
         let names: Vec<String> = NAMES.map(str::to_owned).to_vec();
-        let unwritable = stop.clone();
+        let unwritable = ending.stop.clone();
         let text =
             ScenarioText::new("fault-detection.toml".to_owned(), self.scenario.clone(), BTreeMap::new());
         let (recorder, sink) = Recorder::start(
@@ -84,7 +84,7 @@ impl Plan {
         let service = self.service(clock, unix);
         let watch = Watch::begin(&setup.scenario, &environment, &service, &dir, clock).await;
         let troubled = tokio::spawn(service.clone().restart());
-        let driving = drive::drive(Arc::new(setup), vec![service], sink, &stop);
+        let driving = drive::drive(Arc::new(setup), vec![service], sink, &ending);
         let load = tokio::task::LocalSet::new().run_until(driving).await;
         troubled.await.unwrap();
         watch.end().await;

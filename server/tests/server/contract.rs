@@ -176,6 +176,36 @@ async fn a_shutdown_waits_for_the_grace_period_and_no_longer() {
     assert!((config.grace..config.grace + Duration::from_secs(2)).contains(&waited), "{waited:?}");
 }
 
+/// Many connections that never complete a head: each is closed, and others are served meanwhile and after.
+#[tokio::test]
+async fn heads_that_never_end_are_given_up() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = Config { head_timeout: Duration::from_millis(300), ..Config::default() };
+    let app = App::with_config(Tenants::builtin(), Store::memory(), config);
+    let server = tokio::spawn(tenancy::serve(listener, app, std::future::pending::<()>()));
+    let mut half = Vec::new();
+    for number in 0..200 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        if number % 2 == 0 {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: t\r\n").await.unwrap();
+        }
+        half.push(stream);
+    }
+    let mut other = TcpStream::connect(address).await.unwrap();
+    for _ in 0..2 {
+        other.write_all(b"GET /healthz HTTP/1.1\r\nHost: t\r\n\r\n").await.unwrap();
+        assert_eq!(status_of(&mut other).await, 200);
+        // Until each of the others is closed, with or without a response.
+        for stream in &mut half {
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+        half.clear();
+        other = TcpStream::connect(address).await.unwrap();
+    }
+    server.abort();
+}
+
 #[tokio::test]
 async fn health_and_readiness() {
     let replica = Replica::of(&Store::memory()).await;

@@ -21,13 +21,21 @@ use super::{
 use saasbench_model::{plan::time::PlanInstant, scenario::LoadModel, units::Nanos};
 use saasbench_record::{manifest::LoadPhase, writer::Sink};
 
+/// How a load is ended before its time.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// Cancelled when no further request may start.
+    pub stop: CancellationToken,
+    /// Cancelled when no response is waited for any more: what is in flight is recorded without one.
+    pub give_up: CancellationToken,
+}
+
 /// Signals a worker when its loads start, and when to stop.
 #[derive(Debug)]
 struct StartSignal {
     ready: Option<mpsc::UnboundedSender<()>>,
     start: watch::Receiver<Option<Nanos>>,
-    /// Cancelled when no further request may start.
-    stop: CancellationToken,
+    ending: Ending,
 }
 
 impl StartSignal {
@@ -52,11 +60,11 @@ struct StartBarrier {
 }
 
 impl StartBarrier {
-    fn new(stop: &CancellationToken) -> Self {
+    fn new(ending: &Ending) -> Self {
         let (ready, workers_ready) = mpsc::unbounded_channel();
         let (start, started) = watch::channel(None);
         Self {
-            signal: StartSignal { ready: Some(ready), start: started, stop: stop.clone() },
+            signal: StartSignal { ready: Some(ready), start: started, ending: ending.clone() },
             ready: workers_ready,
             start,
         }
@@ -66,7 +74,7 @@ impl StartBarrier {
         StartSignal {
             ready: self.signal.ready.clone(),
             start: self.signal.start.clone(),
-            stop: self.signal.stop.clone(),
+            ending: self.signal.ending.clone(),
         }
     }
 
@@ -90,8 +98,8 @@ impl StartBarrier {
     }
 }
 
-/// Runs every load to its end, or until `stop`: then no further iteration starts, and requests in flight are
-/// awaited, each for at most the scenario's timeout. Returns when the loads ran.
+/// Runs every load to its end, or until `ending`: after `stop` no further iteration starts, and requests in flight
+/// are awaited, each for at most the scenario's timeout, until `give_up`. Returns when the loads ran.
 ///
 /// There is a worker for each transport, all in tasks of the current thread, paced by tokio's clock: call it
 /// where `tokio::task::spawn_local` works.
@@ -99,10 +107,10 @@ pub async fn drive<T: Transport>(
     setup: Arc<Setup>,
     transports: Vec<T>,
     sink: Sink,
-    stop: &CancellationToken,
+    ending: &Ending,
 ) -> LoadPhase {
     let from_ns = setup.clock.now();
-    let barrier = StartBarrier::new(stop);
+    let barrier = StartBarrier::new(ending);
     let of = transports.len() as u64;
     let mut tasks = tokio::task::JoinSet::new();
     for (index, transport) in (0..).zip(transports) {
@@ -124,10 +132,10 @@ pub async fn drive_on_threads<T: Transport>(
     workers: usize,
     connect: impl Fn(usize) -> io::Result<T> + Clone + Send + 'static,
     sink: Sink,
-    stop: &CancellationToken,
+    ending: &Ending,
 ) -> io::Result<LoadPhase> {
     let from_ns = setup.clock.now();
-    let barrier = StartBarrier::new(stop);
+    let barrier = StartBarrier::new(ending);
     let mut ends = JoinSet::new();
     for index in 0..workers {
         let (end, ended) = oneshot::channel();
@@ -147,7 +155,7 @@ pub async fn drive_on_threads<T: Transport>(
         while let Some(end) = ends.join_next().await {
             let early = || Err(io::Error::other("a worker ended early, by a defect of saasbench"));
             if let Err(error) = end.ok().and_then(Result::ok).unwrap_or_else(early) {
-                stop.cancel();
+                ending.stop.cancel();
                 failed = Some(error);
             }
         }
@@ -164,7 +172,7 @@ async fn run_worker<T: Transport>(worker: Rc<Worker<T>>, mut signal: StartSignal
         // Its only error is a runtime without I/O, on which this pacer could not have been created.
         let _ = pacer.drive().await;
     });
-    let (pacer, stop) = (Rc::clone(&worker.pacer), signal.stop.clone());
+    let (pacer, stop) = (Rc::clone(&worker.pacer), signal.ending.stop.clone());
     helpers.spawn_local(async move {
         stop.cancelled().await;
         pacer.stop();
@@ -193,6 +201,7 @@ async fn run_worker<T: Transport>(worker: Rc<Worker<T>>, mut signal: StartSignal
             LoadModel::Closed { .. } => None,
         });
     }
+    let give_up = signal.ending.give_up.clone();
     let Some(start) = signal.wait().await else { return };
     worker.pace.start_at(start);
     let mut loads = JoinSet::new();
@@ -210,7 +219,14 @@ async fn run_worker<T: Transport>(worker: Rc<Worker<T>>, mut signal: StartSignal
             (LoadModel::Open { .. }, None) => {}
         }
     }
-    loads.join_all().await;
+    let at_end = async { while loads.join_next().await.is_some() {} };
+    if give_up.run_until_cancelled(at_end).await.is_none() {
+        loads.shutdown().await;
+        // The tasks of users record what they were waiting for when they are dropped.
+        while worker.has_requests_in_flight() {
+            tokio::task::yield_now().await;
+        }
+    }
     helpers.shutdown().await;
     worker.hand_over();
 }

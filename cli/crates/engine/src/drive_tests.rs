@@ -216,7 +216,8 @@ async fn drive<T: Transport>(
     stop: &CancellationToken,
 ) -> (LoadPhase, Vec<Sample>) {
     let (sink, samples) = Sink::channel();
-    let driving = drive::drive(Arc::new(setup), transports, sink, stop);
+    let ending = drive::Ending { stop: stop.clone(), ..Default::default() };
+    let driving = drive::drive(Arc::new(setup), transports, sink, &ending);
     let phase = LocalSet::new().run_until(driving).await;
     (phase, samples.iter().collect())
 }

@@ -203,6 +203,11 @@ impl<T: Transport> Worker<T> {
         self.setup.in_flight.begin(self.share.index as usize);
     }
 
+    /// Whether requests are in flight.
+    pub(super) fn has_requests_in_flight(&self) -> bool {
+        self.setup.in_flight.of(self.share.index as usize) > 0
+    }
+
     /// Counts a request as over.
     pub(super) fn request_ended(&self) {
         self.setup.in_flight.end(self.share.index as usize);

@@ -52,6 +52,14 @@ pub fn losses(looks: &[RedisSample]) -> Vec<(Nanos, Nanos)> {
     losses
 }
 
+/// Spans of the run's clock in which Redis did not respond: from the start of the first sample without a response
+/// to the end of the last one. It may have been longer.
+pub fn outages(looks: &[RedisSample]) -> Vec<(Nanos, Nanos)> {
+    let rows = looks.chunk_by(|a, b| a.run_id.is_some() == b.run_id.is_some());
+    let silent = rows.filter(|row| row.iter().all(|look| look.run_id.is_none()));
+    silent.filter_map(|row| Some((row.first()?.from_ns, row.last()?.to_ns))).collect()
+}
+
 /// Spans of the run's clock in which Redis was restarted: from the last sample of the old process to the
 /// start of the new one, as bounded by its uptime.
 pub fn restarts(looks: &[RedisSample]) -> Vec<(Nanos, Nanos)> {

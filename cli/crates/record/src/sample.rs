@@ -68,11 +68,13 @@ impl Sample {
     }
 
     /// Whether it counts as an error: no response, or not as its step expects. A connection that was closed
-    /// while it was idle is none.
+    /// while it was idle is none, nor is a response that nobody waited for.
     pub fn is_error(&self) -> bool {
         match self.outcome {
             RequestOutcome::Status(_) => self.failed_check.is_some(),
-            RequestOutcome::NoResponse(NoResponseReason::ClosedIdle | NoResponseReason::Resent) => false,
+            RequestOutcome::NoResponse(
+                NoResponseReason::ClosedIdle | NoResponseReason::Resent | NoResponseReason::GivenUp,
+            ) => false,
             _ => true,
         }
     }
@@ -106,6 +108,8 @@ pub enum NoResponseReason {
     /// The same, and as the request is idempotent, it was sent once more on a new connection. That sending is a
     /// sample of its own, so for every judge there is one request of unknown effect more.
     Resent,
+    /// The run was interrupted, and nobody waited for the response any longer: no failure.
+    GivenUp,
 }
 
 /// Why a request was not sent.
@@ -137,6 +141,7 @@ impl RequestOutcome {
                     NoResponseReason::Malformed => "malformed",
                     NoResponseReason::ClosedIdle => "connection-closed-idle",
                     NoResponseReason::Resent => "resent",
+                    NoResponseReason::GivenUp => "given-up",
                 }),
             ),
             Self::NotSent(obstacle) => (
@@ -167,7 +172,7 @@ impl RequestOutcome {
     }
 
     /// One outcome of each kind, at the index [`Self::kind`].
-    pub(super) const KINDS: [Self; 12] = [
+    pub(super) const KINDS: [Self; 13] = [
         Self::Status(0),
         Self::NoResponse(NoResponseReason::Timeout),
         Self::NoResponse(NoResponseReason::ConnectionLost),
@@ -180,6 +185,7 @@ impl RequestOutcome {
         Self::Dropped,
         Self::NoResponse(NoResponseReason::ClosedIdle),
         Self::NoResponse(NoResponseReason::Resent),
+        Self::NoResponse(NoResponseReason::GivenUp),
     ];
 
     /// Number of its kind; all statuses are one kind.
@@ -197,6 +203,7 @@ impl RequestOutcome {
             Self::Dropped => 9,
             Self::NoResponse(NoResponseReason::ClosedIdle) => 10,
             Self::NoResponse(NoResponseReason::Resent) => 11,
+            Self::NoResponse(NoResponseReason::GivenUp) => 12,
         }
     }
 }

@@ -154,7 +154,9 @@ impl Tally {
                 batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
             match row.outcome {
                 RequestOutcome::Status(_) => count_latency(&mut self.latency, Nanos(row.done - row.intended)),
-                RequestOutcome::NoResponse(NoResponseReason::ClosedIdle) => is_error = false,
+                RequestOutcome::NoResponse(NoResponseReason::ClosedIdle | NoResponseReason::GivenUp) => {
+                    is_error = false;
+                }
                 _ => is_error = true,
             }
             if is_error {

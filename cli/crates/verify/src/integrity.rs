@@ -85,7 +85,8 @@ mod tests {
         let samples: Vec<Sample> = (0..40).map(all).collect();
         let mut made = TestRun::new(CLAIMS, &samples);
         made.self_monitor.stalls = vec![stall(0, 45)];
-        made.settled("a", "").settled("b", "");
+        let page = "http_requests_total{handler=\"/chat\",method=\"POST\",status=\"200\"} 40\n";
+        made.settled("a", page).settled("b", "up 1\n");
         made.open();
         made.manifest.files = checksums(made.dir.path()).unwrap();
         made

@@ -28,12 +28,32 @@ pub fn judge(run: &RecordedRun) -> Vec<Verdict> {
         let since = restarts.last().map_or(Nanos(i64::MIN), |(_, to)| *to);
         let looks = run.observations.store.iter().filter(|look| look.from_ns >= since);
         let seen: Vec<Seen> = looks.filter_map(|look| Some((look.from_ns, look.health?))).collect();
-        verdicts.push(one(run, "Redis by polling", &seen));
+        let outages = redis_samples::outages(&run.observations.store);
+        verdicts.push(with_outages(one(run, "Redis by polling", &seen), &outages));
     }
     if environment.prometheus.is_some() {
         verdicts.extend(by_exporter(run));
     }
     verdicts
+}
+
+/// Says when Redis did not respond. Nobody promised that it would, so it is no failure by itself; but it may be why
+/// others fail.
+fn with_outages(mut verdict: Verdict, outages: &[(Nanos, Nanos)]) -> Verdict {
+    let Some((from, to)) = outages.iter().max_by_key(|(from, to)| *to - *from) else { return verdict };
+    let span =
+        |(from, to): &(Nanos, Nanos)| format!("{:.1} s to {:.1} s", from.as_secs_f64(), to.as_secs_f64());
+    let more = match outages.len() {
+        1 => String::new(),
+        count => format!(", the longest of {count} times"),
+    };
+    let lasted = *to - *from;
+    verdict.summary += &format!("; no response from {} ({lasted}{more})", span(&(*from, *to)));
+    let all: Vec<String> = outages.iter().map(span).collect();
+    let observed = format!("no response from {}", all.join(", "));
+    let expected = "reported only";
+    verdict.evidence.push(Evidence::new(Outcome::Pass, "outages", expected, observed));
+    verdict
 }
 
 /// The verdict by redis_exporter; `None` where Prometheus does not scrape one.

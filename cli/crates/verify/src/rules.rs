@@ -67,8 +67,8 @@ fn of_rule(answers: &[ResponseRecord], rule: &Rule) -> Option<Evidence> {
         return Some(Evidence::new(Outcome::Fail, &rule.name, "a rule that can be evaluated", observed));
     }
     if rule.health == "unknown" {
-        let observed = format!("not tested: {} has not been evaluated", rule.name);
-        return Some(Evidence::new(Outcome::Inconclusive, &rule.name, "a rule that was evaluated", observed));
+        // Its group is evaluated less often than a short run lasts: the verdict says how many were tested.
+        return None;
     }
     if !rule.is_recording() {
         let observed = format!("{} is healthy", rule.name);

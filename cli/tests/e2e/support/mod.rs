@@ -3,6 +3,7 @@
 
 mod alerting;
 mod echoing;
+mod foreign;
 mod guarded;
 mod observed;
 mod process;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 
 pub(crate) use alerting::{Alerting, Webhook, broken, group};
 pub(crate) use echoing::Echoing;
+pub(crate) use foreign::{nginx_http2, openssl};
 pub(crate) use guarded::{CREDENTIALS, Guarded};
 pub(crate) use observed::Observed;
 pub(crate) use process::Process;

@@ -99,6 +99,36 @@ impl<R: Resolve> Dialer<R> {
     }
 }
 
+/// How long it may take to find out whether a server speaks TLS.
+const TLS_PROBE: Duration = Duration::from_secs(1);
+
+impl<R> Dialer<R> {
+    /// Whether a replica that is addressed without TLS speaks it. Asked once, after a connection ended without a
+    /// word: many servers say nothing to who speaks without it.
+    pub async fn speaks_tls(&self, replica: usize) -> bool {
+        let Some(endpoint) = self.endpoints.replicas.get(replica).filter(|endpoint| endpoint.tls.is_none())
+        else {
+            return false;
+        };
+        let Some(address) = endpoint.address else { return false };
+        let probing = async {
+            let Ok(config) = tls::config(tls::Trust::AcceptAnyCertificate) else { return false };
+            let Ok(stream) = TcpStream::connect(address).await else { return false };
+            let connector = TlsConnector::from(Arc::new(config));
+            match connector.connect(address.ip().into(), stream).await {
+                Ok(_) => true,
+                // It wants another version, a name, or a certificate.
+                Err(error) => error
+                    .get_ref()
+                    .and_then(|cause| cause.downcast_ref())
+                    .is_some_and(|cause| matches!(cause, rustls::Error::AlertReceived(_))),
+            }
+        };
+        let probed = async || tokio::time::timeout(TLS_PROBE, probing).await.unwrap_or(false);
+        *endpoint.speaks_tls.get_or_init(probed).await
+    }
+}
+
 /// Connects to one of `addresses` (or to the endpoint's socket), starting with the one whose turn it is; if
 /// one rejects, the next is tried. Returns the address as well.
 pub(super) async fn connect(

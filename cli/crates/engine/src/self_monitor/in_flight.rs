@@ -33,6 +33,11 @@ impl InFlight {
         self.change(worker, |count| count.wrapping_sub(1));
     }
 
+    /// The number of one worker's.
+    pub fn of(&self, worker: usize) -> u32 {
+        self.0.get(worker % self.0.len()).map_or(0, |count| count.0.load(Ordering::Relaxed))
+    }
+
     /// The number in flight, over all workers.
     pub fn total(&self) -> u32 {
         self.0.iter().map(|count| count.0.load(Ordering::Relaxed)).sum()

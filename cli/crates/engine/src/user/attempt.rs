@@ -3,7 +3,7 @@
 use super::{IterationOutcome, User};
 use crate::{
     canary::Canaries,
-    exchange::{Exchange, SendError, Transport},
+    exchange::{Exchange, Request, SendError, Transport},
     render::Values,
     retry_after,
     worker::{Setup, Worker},
@@ -43,35 +43,35 @@ impl<T: Transport> User<T> {
             return Sent { ended: IterationOutcome::Broken, done: attempt.due, again_after: None };
         };
         self.requests += 1;
-        let mut retry_of = attempt.retry_of;
         let replica = seeded::replica(load.routing, self.number, attempt.turn, setup.replicas);
         let mut exchange = worker.acquire();
         let rendered = self.values(setup, attempt).is_some_and(|values| {
             let (body, request) = (&mut worker.body(), &mut exchange.request);
             setup.renderer.render(attempt.step, replica, &values, body, request).is_ok()
         });
+        let mut facts = self.facts(attempt, replica, &exchange.request);
         let result = match rendered {
             true => {
-                worker.request_started();
                 exchange.request.on_new_connection = false;
+                let awaited = Awaited::begin(worker, facts);
                 let mut result = worker.transport.send(&mut self.connections, &mut exchange).await;
+                awaited.end();
                 if result == Err(SendError::NoResponse(NoResponseReason::ClosedIdle)) && step.is_idempotent()
                 {
                     let resent = RequestOutcome::NoResponse(NoResponseReason::Resent);
-                    self.done = worker.now();
-                    worker.put(&self.sample(attempt, retry_of, replica, resent, &mut exchange));
-                    retry_of = Some(self.requests);
+                    worker.put(&facts.sample(&mut exchange, resent, worker.now()));
                     self.requests += 1;
+                    facts = RequestFacts { request: self.requests, retry_of: Some(facts.request), ..facts };
                     exchange.request.on_new_connection = true;
+                    let awaited = Awaited::begin(worker, facts);
                     result = worker.transport.send(&mut self.connections, &mut exchange).await;
+                    awaited.end();
                 }
-                worker.request_ended();
                 result
             }
             false => {
                 exchange.sent = worker.now();
-                exchange.request.bytes.clear();
-                exchange.request.body_at = 0;
+                facts.bytes_out = 0;
                 Err(SendError::NotSent(NotSentReason::RenderFailed))
             }
         };
@@ -87,7 +87,7 @@ impl<T: Transport> User<T> {
         };
         let has_response = result.is_ok();
         let canary = self.canary(setup, attempt.step).filter(|_| has_response);
-        let mut sample = self.sample(attempt, retry_of, replica, outcome, &mut exchange);
+        let mut sample = facts.sample(&mut exchange, outcome, self.done);
         sample.failed_check = failed_check;
         if !setup.redactor.is_empty() {
             let limiter = &mut sample.limiter;
@@ -122,23 +122,10 @@ impl<T: Transport> User<T> {
         Some((all, setup.scenario.canary_tenant(self.tenant, step)))
     }
 
-    /// The sample of a request, without what is read from the response's body.
-    fn sample(
-        &self,
-        attempt: &Attempt,
-        retry_of: Option<u64>,
-        replica: usize,
-        outcome: RequestOutcome,
-        exchange: &mut Exchange,
-    ) -> Sample {
-        let limiter = std::mem::take(&mut exchange.response.limiter);
-        let has_response = matches!(outcome, RequestOutcome::Status(_));
-        let response = has_response.then_some(&exchange.response);
-        Sample {
+    /// What is known of a request before it is sent.
+    fn facts(&self, attempt: &Attempt, replica: usize, request: &Request) -> RequestFacts {
+        RequestFacts {
             intended: attempt.due,
-            sent: exchange.sent,
-            first_byte: response.map(|response| response.first_byte),
-            done: self.done,
             tenant: self.tenant,
             step: attempt.step,
             load: self.load,
@@ -146,15 +133,101 @@ impl<T: Transport> User<T> {
             request: self.requests,
             iteration: attempt.iteration,
             replica,
-            outcome,
-            bytes_out: (exchange.request.bytes.len() - exchange.request.body_at) as u64,
-            bytes_in: response.map_or(0, |response| response.body_bytes),
-            failed_check: None,
-            limiter: if has_response { limiter } else { LimiterHeaders::default() },
-            retry_of,
-            canary: None,
+            bytes_out: request.bytes.len().saturating_sub(request.body_at) as u64,
+            retry_of: attempt.retry_of,
+        }
+    }
+}
+
+/// What is known of a request before it is sent.
+#[derive(Debug, Clone, Copy)]
+struct RequestFacts {
+    intended: Nanos,
+    tenant: TenantIndex,
+    step: StepIndex,
+    load: usize,
+    user: u64,
+    request: u64,
+    iteration: u64,
+    replica: usize,
+    bytes_out: u64,
+    retry_of: Option<u64>,
+}
+
+impl RequestFacts {
+    /// The sample of the request, without what is read from the response's body.
+    fn sample(&self, exchange: &mut Exchange, outcome: RequestOutcome, done: Nanos) -> Sample {
+        let limiter = std::mem::take(&mut exchange.response.limiter);
+        let without = Sample {
             connection: if matches!(outcome, RequestOutcome::NotSent(_)) { 0 } else { exchange.connection },
-            queued: if has_response { exchange.queued } else { Nanos::ZERO },
+            ..self.unanswered(exchange.sent, done, outcome)
+        };
+        if !matches!(outcome, RequestOutcome::Status(_)) {
+            return without;
+        }
+        Sample {
+            first_byte: Some(exchange.response.first_byte),
+            bytes_in: exchange.response.body_bytes,
+            limiter,
+            queued: exchange.queued,
+            ..without
+        }
+    }
+
+    /// The sample of a request without a response.
+    fn unanswered(&self, sent: Nanos, done: Nanos, outcome: RequestOutcome) -> Sample {
+        Sample {
+            intended: self.intended,
+            sent,
+            first_byte: None,
+            done,
+            tenant: self.tenant,
+            step: self.step,
+            load: self.load,
+            user: self.user,
+            request: self.request,
+            iteration: self.iteration,
+            replica: self.replica,
+            outcome,
+            bytes_out: self.bytes_out,
+            bytes_in: 0,
+            failed_check: None,
+            limiter: LimiterHeaders::default(),
+            retry_of: self.retry_of,
+            canary: None,
+            connection: 0,
+            queued: Nanos::ZERO,
+        }
+    }
+}
+
+/// A request that is waited for. If the wait is given up, it is recorded nevertheless: the service may have seen
+/// it.
+struct Awaited<'w, T: Transport> {
+    worker: &'w Worker<T>,
+    facts: RequestFacts,
+    sent: Nanos,
+    is_over: bool,
+}
+
+impl<'w, T: Transport> Awaited<'w, T> {
+    fn begin(worker: &'w Worker<T>, facts: RequestFacts) -> Self {
+        worker.request_started();
+        Self { worker, facts, sent: worker.now(), is_over: false }
+    }
+
+    /// The outcome is known.
+    fn end(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl<T: Transport> Drop for Awaited<'_, T> {
+    fn drop(&mut self) {
+        self.worker.request_ended();
+        if !self.is_over {
+            let given_up = RequestOutcome::NoResponse(NoResponseReason::GivenUp);
+            self.worker.put(&self.facts.unanswered(self.sent, self.worker.now(), given_up));
         }
     }
 }

@@ -49,6 +49,22 @@ fn keys_without_ttl_and_evicted_keys_fail() {
     insta::assert_snapshot!(reported);
 }
 
+fn silent(at: i64) -> String {
+    let (from, to) = (Nanos::from_secs(at).0, Nanos::from_secs(at).0 + 200_000_000);
+    serde_json::json!({"from_ns": from, "to_ns": to, "run_id": null, "uptime_s": null}).to_string() + "\n"
+}
+
+#[test]
+fn outages_are_reported() {
+    let [first, back, last] = [look(0, 3, 3, 5), look(9, 4, 4, 5), look(12, 4, 4, 5)];
+    let once = judged(true, &[first.clone(), silent(3), silent(5), silent(8), back.clone(), last.clone()]);
+    let twice = judged(true, &[first, silent(3), back, silent(11), last]);
+    insta::assert_snapshot!(format!("{}: {}\n{}: {}", once.outcome, once.summary, twice.outcome, twice.summary), @r"
+    Pass: 4 keys, 0 of them without a TTL; memory 1.00 MB before, 1.00 MB after; no response from 3.0 s to 8.2 s (5.2 s)
+    Pass: 4 keys, 0 of them without a TTL; memory 1.00 MB before, 1.00 MB after; no response from 11.0 s to 11.2 s (200 ms, the longest of 2 times)
+    ");
+}
+
 /// The outcome by redis_exporter for a Redis that gains a key without a TTL every second.
 fn by_exporter(redis: Option<&str>) -> Outcome {
     let mut made = TestRun::new("", &[sample(0, 0, RequestOutcome::Status(200))]);

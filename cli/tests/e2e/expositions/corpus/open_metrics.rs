@@ -2,7 +2,10 @@
 
 use saasbench_exposition::format::Format::OpenMetrics;
 
-use super::{But::PrometheusTakes, Case, DUPLICATE};
+use super::{
+    But::{PrometheusRejects, PrometheusTakes},
+    Case, DUPLICATE,
+};
 
 /// OpenMetrics, which promtool does not read.
 pub(crate) const OPEN_METRICS: &[Case] = &[
@@ -47,7 +50,19 @@ pub(crate) const OPEN_METRICS: &[Case] = &[
     case!("om-no-blank", OpenMetrics, "a{x=\"1\"}1\n# EOF\n", ["1:9 syntax"]),
     case!("om-untyped", OpenMetrics, "# TYPE a untyped\n# EOF\n", ["1:10 syntax"]),
     case!("om-timestamp-nan", OpenMetrics, "a 1 NaN\n# EOF\n", ["1:5 syntax"]),
-    case!("om-exemplar-of-gauge", OpenMetrics, "a 1 # {id=\"x\"} 1\n# EOF\n", ["1:7 syntax"]),
+    case!(
+        "om-exemplar-of-gauge",
+        OpenMetrics,
+        "# TYPE a gauge\n# HELP a A.\na 1 # {id=\"x\"} 1\n# EOF\n",
+        ["3:1 stray-exemplar"],
+        PrometheusRejects("2.42 does; 2.43 and later read it")
+    ),
+    case!(
+        "om-unknown-escape",
+        OpenMetrics,
+        "# TYPE a gauge\n# HELP a A.\na{x=\"\\d\"} 1\n# EOF\n",
+        ["3:1 label-escape"]
+    ),
     case!("om-exemplar-without-value", OpenMetrics, "a_total 1 # {id=\"x\"}\n# EOF\n", ["1:21 syntax"]),
     case!(
         "om-exemplar-with-label-twice",
