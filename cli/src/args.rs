@@ -103,7 +103,7 @@ pub enum Command {
     /// Serve the reference multi-tenant API
     #[command(after_help = "Example:\n  saasbench serve --listen 127.0.0.1:8005")]
     Serve(tenancy::Args),
-    /// Start the local stack: Redis, replicas of the reference service, Prometheus and its companions
+    /// Start the local stack: Redis, replicas of the reference service, Prometheus, Alertmanager and the Redis exporter
     Up(UpArgs),
     /// Write shell completions
     Completions(CompletionsArgs),

@@ -16,7 +16,7 @@ pub enum Exit {
     /// The environment could not be reached or started.
     Unreachable = 4,
     /// saasbench itself failed.
-    Broken = 5,
+    InternalError = 5,
     /// Interrupted by the user.
     Interrupted = 130,
 }
@@ -33,7 +33,7 @@ impl Exit {
     pub fn of_run(outcome: Outcome, broken: bool, interrupted: bool) -> Self {
         match outcome {
             Outcome::Fail => Self::Fail,
-            _ if broken => Self::Broken,
+            _ if broken => Self::InternalError,
             _ if interrupted => Self::Interrupted,
             Outcome::Inconclusive => Self::Inconclusive,
             Outcome::Pass => Self::Pass,
@@ -76,8 +76,8 @@ mod tests {
     fn the_most_severe_exit_code_wins() {
         let table = [
             (Outcome::Fail, true, true, Exit::Fail),
-            (Outcome::Inconclusive, true, true, Exit::Broken),
-            (Outcome::Pass, true, false, Exit::Broken),
+            (Outcome::Inconclusive, true, true, Exit::InternalError),
+            (Outcome::Pass, true, false, Exit::InternalError),
             (Outcome::Inconclusive, false, true, Exit::Interrupted),
             (Outcome::Pass, false, true, Exit::Interrupted),
             (Outcome::Inconclusive, false, false, Exit::Inconclusive),

@@ -51,7 +51,8 @@ fn answered(error: &clap::Error) -> ExitCode {
     let printed = error.print().and_then(|()| std::io::stdout().flush());
     match printed {
         Err(problem) if !error.use_stderr() && problem.kind() != std::io::ErrorKind::BrokenPipe => {
-            let failure = Failure::new(Exit::Broken, format!("cannot write to standard output: {problem}"));
+            let failure =
+                Failure::new(Exit::InternalError, format!("cannot write to standard output: {problem}"));
             let _ = failure::print(&failure, &mut anstream::stderr());
             failure.exit.into()
         }
@@ -93,6 +94,6 @@ fn dispatch(command: Command, err_is_coloured: bool) -> Result<Exit, Failure> {
 fn wait(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime
-        .map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))?
+        .map_err(|error| Failure::new(Exit::InternalError, format!("cannot start a runtime: {error}")))?
         .block_on(command)
 }

@@ -140,7 +140,7 @@ impl<'a> Output<'a> {
             files::write(path, text.as_bytes(), None)
         });
         written.map_err(|error| {
-            Failure::new(Exit::Broken, format!("cannot write {}: {error}", path.display()))
+            Failure::new(Exit::InternalError, format!("cannot write {}: {error}", path.display()))
                 .hint("leave the file out, and it goes to standard output")
         })
     }
@@ -170,9 +170,9 @@ impl<'a> Output<'a> {
 }
 
 fn unprintable(error: &io::Error) -> Failure {
-    Failure::new(Exit::Broken, format!("cannot write to standard output: {error}"))
+    Failure::new(Exit::InternalError, format!("cannot write to standard output: {error}"))
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Exit::Broken, format!("cannot write the report to {}: {error}", path.display()))
+    Failure::new(Exit::InternalError, format!("cannot write the report to {}: {error}", path.display()))
 }

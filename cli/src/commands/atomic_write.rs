@@ -147,7 +147,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Failure {
         }
         _ => {
             let message = format!("cannot write {}: {error}", path.display());
-            return Failure::new(Exit::Broken, message);
+            return Failure::new(Exit::InternalError, message);
         }
     };
     Failure::new(Exit::Usage, format!("cannot write {}: {why}", path.display())).hint(hint)

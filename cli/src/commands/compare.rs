@@ -138,7 +138,10 @@ pub(super) fn compare_with(
         let path = dir.join("comparison.json");
         let written = to_json(&comparison).and_then(|json| write_whole(&path, &json));
         written.map(|()| comparison).map_err(|error| {
-            Failure::new(Exit::Broken, format!("cannot write the comparison to {}: {error}", path.display()))
+            Failure::new(
+                Exit::InternalError,
+                format!("cannot write the comparison to {}: {error}", path.display()),
+            )
         })
     };
     // That the scenario is the same was checked before the load, but not what would be changed by hand.

@@ -18,7 +18,7 @@ pub fn faults(output: &mut Output<'_>) -> Result<Exit, Failure> {
             Some((what, default)) => text.push_str(&format!("{}={default}  ({what})\n", entry.name)),
             None => text.push_str(&format!("{}\n", entry.name)),
         }
-        text.push_str(&format!("    {}\n    caught by: {}\n", entry.breaks, entry.caught_by));
+        text.push_str(&format!("    {}\n    detected by: {}\n", entry.breaks, entry.caught_by));
     }
     text.push_str("\nTry one: saasbench run scenarios/flood.toml --fault limit-per-replica\n");
     output.say(&text)?;

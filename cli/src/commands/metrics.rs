@@ -123,7 +123,7 @@ fn url(source: &str) -> Result<Option<Url>, Failure> {
         return Ok(None);
     }
     let mut url = Url::parse(source).map_err(|error| {
-        Failure::new(Exit::Usage, format!("{} is no URL: {error}", redact::url(source)))
+        Failure::new(Exit::Usage, format!("{} is not a URL: {error}", redact::url(source)))
             .hint("write it as http://127.0.0.1:8005/metrics")
     })?;
     if url.path() == "/" {
@@ -145,7 +145,7 @@ fn client(args: &MetricsArgs) -> Result<Client, Failure> {
     let tls = tls::config(trust)
         .map_err(|error| Failure::new(Exit::Usage, error.to_string()).hint(error.hint()))?;
     http_client(&tls, None)
-        .map_err(|error| Failure::new(Exit::Broken, format!("cannot set up HTTP: {error}")))
+        .map_err(|error| Failure::new(Exit::InternalError, format!("cannot set up HTTP: {error}")))
 }
 
 #[cfg(test)]

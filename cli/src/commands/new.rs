@@ -97,13 +97,15 @@ fn read(from: &Path, stdin: &mut dyn Read) -> Result<(String, String), Failure> 
 
 /// Checks that the written scenario is valid; if it is not, that is a bug, and the user is shown where.
 fn check(draft: &Draft, name: &str) -> Result<(), Failure> {
-    let dir = tempfile::tempdir()
-        .map_err(|error| Failure::new(Exit::Broken, format!("cannot make a temporary directory: {error}")))?;
+    let dir = tempfile::tempdir().map_err(|error| {
+        Failure::new(Exit::InternalError, format!("cannot make a temporary directory: {error}"))
+    })?;
     if let Some(rows) = &draft.rows {
-        fs::write(dir.path().join(format!("{name}.csv")), rows)
-            .map_err(|error| Failure::new(Exit::Broken, format!("cannot write a temporary file: {error}")))?;
+        fs::write(dir.path().join(format!("{name}.csv")), rows).map_err(|error| {
+            Failure::new(Exit::InternalError, format!("cannot write a temporary file: {error}"))
+        })?;
     }
     understand(draft.text.clone(), &format!("{name}.toml"), dir.path(), Secrets::Unknown, false)
         .map(|_| ())
-        .map_err(|failure| Failure { exit: Exit::Broken, ..failure })
+        .map_err(|failure| Failure { exit: Exit::InternalError, ..failure })
 }

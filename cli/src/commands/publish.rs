@@ -54,7 +54,7 @@ pub(super) async fn self_metrics(
                 .hint("choose another address with --metrics-listen; port 0 takes any that is free")
         })?,
         (None, Some(listener)) => self_metrics.serve(listener).map_err(|error| {
-            Failure::new(Exit::Broken, format!("cannot serve the run's own metrics: {error}"))
+            Failure::new(Exit::InternalError, format!("cannot serve the run's own metrics: {error}"))
         })?,
         (None, None) => {}
     }
@@ -116,14 +116,14 @@ fn client(option: &str, url: &str, form: &str) -> Result<reqwest::Client, Failur
     let Some(parsed) = parsed else {
         return Err(Failure::new(
             Exit::Usage,
-            format!("{option}: `{}` is no URL of http or https", redact::url(url)),
+            format!("{option}: `{}` is not a URL of http or https", redact::url(url)),
         )
         .hint(format!("give {form}")));
     };
     let trust = if parsed.scheme() == "https" { Trust::System } else { Trust::None };
     let tls = config(trust)
         .map_err(|error| Failure::new(Exit::Usage, format!("{option}: {error}")).hint(error.hint()))?;
-    http_client(&tls, None).map_err(|error| Failure::new(Exit::Broken, format!("{option}: {error}")))
+    http_client(&tls, None).map_err(|error| Failure::new(Exit::InternalError, format!("{option}: {error}")))
 }
 
 #[cfg(test)]

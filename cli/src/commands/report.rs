@@ -59,7 +59,7 @@ fn write(usual: &Path, out: Option<&Path>, page: &str, output: &mut Output<'_>) 
         write_whole(path, page.as_bytes())
     };
     written.map_err(|error| {
-        Failure::new(Exit::Broken, format!("cannot write the report to {}: {error}", path.display()))
+        Failure::new(Exit::InternalError, format!("cannot write the report to {}: {error}", path.display()))
     })?;
     output.say(&format!("{}\n", path.display()))
 }

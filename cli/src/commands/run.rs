@@ -134,8 +134,8 @@ impl Ended {
 
     fn exit(&self, interrupted: bool) -> Exit {
         let unkept = self.compared.as_ref().and_then(|compared| compared.as_ref().err());
-        let broken =
-            !self.internal_errors.is_empty() || unkept.is_some_and(|failure| failure.exit == Exit::Broken);
+        let broken = !self.internal_errors.is_empty()
+            || unkept.is_some_and(|failure| failure.exit == Exit::InternalError);
         Exit::of_run(self.beside().and(self.judged.report.outcome), broken, interrupted)
     }
 }

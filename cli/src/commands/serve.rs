@@ -9,11 +9,11 @@ use crate::exit::{Exit, Failure};
 pub fn serve(args: tenancy::Args) -> Result<Exit, Failure> {
     let runtime = args
         .runtime()
-        .map_err(|error| Failure::new(Exit::Broken, format!("cannot start a runtime: {error}")))?;
+        .map_err(|error| Failure::new(Exit::InternalError, format!("cannot start a runtime: {error}")))?;
     runtime.block_on(tenancy::run(args)).map(|()| Exit::Pass).map_err(|error| {
         let exit = match error.exit_code() {
             code if code == Exit::Unreachable as u8 => Exit::Unreachable,
-            code if code == Exit::Broken as u8 => Exit::Broken,
+            code if code == Exit::InternalError as u8 => Exit::InternalError,
             _ => Exit::Usage,
         };
         let failure = Failure::new(exit, error.to_string());

@@ -27,9 +27,9 @@ pub fn cleanup(dir: &Path) -> Result<Exit, Failure> {
         let text = format!("{} is not a temporary directory of saasbench", dir.display());
         return Err(Failure::new(Exit::Usage, text));
     }
-    data::cleanup(dir, &mut std::io::stdin())
-        .map(|()| Exit::Pass)
-        .map_err(|error| Failure::new(Exit::Broken, format!("cannot remove {}: {error}", dir.display())))
+    data::cleanup(dir, &mut std::io::stdin()).map(|()| Exit::Pass).map_err(|error| {
+        Failure::new(Exit::InternalError, format!("cannot remove {}: {error}", dir.display()))
+    })
 }
 
 #[cfg(test)]

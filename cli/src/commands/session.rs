@@ -46,7 +46,7 @@ use saasbench_model::{
 use saasbench_record::{
     damage::{self, Part},
     manifest::{FORMAT, Machine, Manifest, ScenarioText, State},
-    writer::{RecordError, Recorder},
+    writer::{RecordError, Recorder, TallyReader},
 };
 
 /// The inputs of a run, apart from its directory.
@@ -215,6 +215,7 @@ impl Session<'_> {
         if let Some(self_metrics) = self_metrics {
             self_metrics.load_begins(live.clone());
         }
+        let tally = recorder.tally();
         output.loads(live, started);
         let endpoints = Arc::clone(&self.up.connections().endpoints);
         let timeout = ResponseTimeout::new(scenario.timeout, clock).with_stalls(watching.stalled());
@@ -232,7 +233,25 @@ impl Session<'_> {
         let connections = details::connections(self.up.environment(), &self.up.connections().endpoints);
         output.details(connections.into_iter().chain([samples]));
         observing?;
+        self.recognise_tls(&tally, output).await;
         journal.load_ended(phase.map_err(RecordError::engine)?, recorded)
+    }
+
+    /// Says which replicas speak TLS though their addresses do not say so, if nothing else explains why no request
+    /// got a response.
+    async fn recognise_tls(&self, tally: &TallyReader, output: &mut Output<'_>) {
+        let total = tally.lock().total();
+        if total.answered() > 0 || total.unknown == 0 {
+            return;
+        }
+        for (endpoint, replica) in
+            self.up.connections().endpoints.replicas().iter().zip(&self.up.environment().replicas)
+        {
+            if endpoint.speaks_tls_unasked().await {
+                let name = &replica.name;
+                output.note(&format!("replica {name} speaks TLS: its address has to begin with https://"));
+            }
+        }
     }
 
     /// The default number of workers: one per core, or half of that if the service was started by saasbench

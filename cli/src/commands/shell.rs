@@ -52,5 +52,5 @@ fn shown() -> Command {
 }
 
 fn unwritten(what: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Broken, format!("cannot write the manual pages to {}: {error}", what.display()))
+    Failure::new(Exit::InternalError, format!("cannot write the manual pages to {}: {error}", what.display()))
 }

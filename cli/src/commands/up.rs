@@ -21,8 +21,9 @@ use crate::{
 /// # Errors
 /// When it does not start, or one of its services ends.
 pub async fn up(args: &UpArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let broken =
-        |error: io::Error| Failure::new(Exit::Broken, format!("cannot watch the local stack: {error}"));
+    let broken = |error: io::Error| {
+        Failure::new(Exit::InternalError, format!("cannot watch the local stack: {error}"))
+    };
     let mut signals = ShutdownSignals::listen();
     let wanted = wanted(args).map_err(|error| Failure::from(&error))?;
     output.note("starting the local stack");

@@ -83,7 +83,7 @@ pub(super) fn headline(view: &View, width: usize) -> String {
             parts.push((PLAIN, format!("{name} {latency}")));
         }
     }
-    parts.push((FAINT, format!("{} under way", view.in_flight)));
+    parts.push((FAINT, format!("{} in flight", view.in_flight)));
     if view.stalls.0 > 0 {
         parts.push((UNSURE, format!("stalled {}", view.stalls.1)));
     }

@@ -152,7 +152,7 @@ impl RequestOutcome {
                     NotSentReason::ConnectTimeout => "connect-timeout",
                     NotSentReason::Exhausted => "exhausted",
                     NotSentReason::StreamRejected => "stream-rejected",
-                    NotSentReason::RenderFailed => "unbuildable",
+                    NotSentReason::RenderFailed => "render-failed",
                 }),
             ),
             Self::Dropped => ("dropped", None, None),

@@ -59,14 +59,14 @@ impl Expectations {
         scenario: &Scenario,
         id: u64,
         sample: &Sample,
-        excuse: StallAttribution,
-        excuses: &StallExclusions,
+        attribution: StallAttribution,
+        exclusions: &StallExclusions,
     ) {
         if sample.intended < self.judged_from {
             return;
         }
         for counter in &mut self.counters {
-            counter.add(scenario, id, sample, excuse, excuses);
+            counter.add(scenario, id, sample, attribution, exclusions);
         }
     }
 
@@ -75,12 +75,12 @@ impl Expectations {
     pub fn judge(
         self,
         run: &RecordedRun,
-        excuses: &StallExclusions,
+        exclusions: &StallExclusions,
         bottleneck: Option<Bottleneck<'_>>,
     ) -> Vec<Verdict> {
         let judged = self.counters.iter().map(|counter| {
             let stated_at = counter.expectation().stated_at;
-            counter.judge(run, excuses, bottleneck).stated(&run.manifest.scenario, stated_at)
+            counter.judge(run, exclusions, bottleneck).stated(&run.manifest.scenario, stated_at)
         });
         judged.collect()
     }

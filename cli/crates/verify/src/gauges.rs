@@ -24,7 +24,7 @@ use saasbench_record::{
 
 /// How many requests clients had in flight at each scrape of the replicas.
 #[derive(Debug)]
-pub struct UnderWay {
+pub struct GaugeCollector {
     settle: Nanos,
     timeout: Nanos,
     replicas: Vec<Scraped>,
@@ -41,7 +41,7 @@ struct Scraped {
     answered: u64,
 }
 
-impl UnderWay {
+impl GaugeCollector {
     /// No requests yet, for the run's scrapes.
     pub fn new(run: &RecordedRun) -> Self {
         let settle = run.scenario.metrics.as_ref().map_or(Nanos::ZERO, |contract| contract.settle);

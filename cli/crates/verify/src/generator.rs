@@ -136,43 +136,43 @@ impl GeneratorCollector {
     }
 
     /// Counts a sample with its stall attribution.
-    pub fn add(&mut self, sample: &Sample, excuse: StallAttribution) {
+    pub fn add(&mut self, sample: &Sample, attribution: StallAttribution) {
         self.balance.add(sample);
         if sample.intended < self.judged_from {
             return;
         }
-        self.touched += u64::from(excuse.touched);
+        self.touched += u64::from(attribution.touched);
         match sample.outcome {
             RequestOutcome::Dropped => self.dropped += 1,
             RequestOutcome::NotSent(NotSentReason::Exhausted) => self.exhausted += 1,
             RequestOutcome::NotSent(_) => {}
             RequestOutcome::Status(_) | RequestOutcome::NoResponse(_) => {
                 self.sent += 1;
-                if !excuse.delayed {
-                    self.lateness.saturating_record(excuse.lateness.0.max(0).unsigned_abs());
+                if !attribution.delayed {
+                    self.lateness.saturating_record(attribution.lateness.0.max(0).unsigned_abs());
                 }
             }
         }
     }
 
     /// The facts, and the claim if the generator monitored itself.
-    pub fn finish(&self, run: &RecordedRun, excuses: &StallExclusions) -> (Generator, Option<Verdict>) {
-        let (generator, claim) = self.reported(run, excuses);
+    pub fn finish(&self, run: &RecordedRun, exclusions: &StallExclusions) -> (Generator, Option<Verdict>) {
+        let (generator, claim) = self.reported(run, exclusions);
         let claim = generator.self_monitored.then_some(claim);
         (generator, claim)
     }
 
     /// The claim if it did not pass: why the measurement may be the generator's own. Works without
     /// self-monitoring, too.
-    pub fn hindrance(&self, run: &RecordedRun, excuses: &StallExclusions) -> Option<Verdict> {
-        let (_, claim) = self.reported(run, excuses);
+    pub fn hindrance(&self, run: &RecordedRun, exclusions: &StallExclusions) -> Option<Verdict> {
+        let (_, claim) = self.reported(run, exclusions);
         (claim.outcome != Outcome::Pass).then_some(claim)
     }
 
-    fn reported(&self, run: &RecordedRun, excuses: &StallExclusions) -> (Generator, Verdict) {
+    fn reported(&self, run: &RecordedRun, exclusions: &StallExclusions) -> (Generator, Verdict) {
         let usage = while_loaded(run);
         let at = |q| Nanos(self.lateness.value_at_quantile(q) as i64);
-        let stalls = excuses.stalls().iter().fold(StallSum::default(), |sum, stall| StallSum {
+        let stalls = exclusions.stalls().iter().fold(StallSum::default(), |sum, stall| StallSum {
             count: sum.count + 1,
             total_ns: sum.total_ns + stall.length(),
             longest_ns: sum.longest_ns.max(stall.length()),

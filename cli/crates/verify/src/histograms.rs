@@ -276,13 +276,15 @@ fn verdict(
     let compared = cases.iter().filter(|case| case.seen.total().count > 0);
     let bounds: usize = compared.map(|case| case.gained.buckets.len()).sum();
     let reported = format!("{sane} of {} are", cases.len());
-    evidence.push(Evidence::new(Outcome::Pass, metric.name, "sane histograms", reported));
+    evidence.push(Evidence::new(Outcome::Pass, metric.name, "consistent histograms", reported));
     let verdict =
         Verdict::from_evidence(Claim::Histograms, subject, evidence, |outcome, evidence| match outcome {
             Outcome::Pass if !against_clients || bounds == 0 => {
-                format!("{} sane; not compared with clients' latency", plural(sane))
+                format!("{} consistent; not compared with clients' latency", plural(sane))
             }
-            Outcome::Pass => format!("{} sane, {bounds} bounds agree with clients' latency", plural(sane)),
+            Outcome::Pass => {
+                format!("{} consistent, {bounds} bounds agree with clients' latency", plural(sane))
+            }
             _ => evidence[0].observed.clone(),
         });
     verdict.explained(diagnose::diagnose(cases))

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::grouped::Grouped;
+use super::{grouped::Grouped, start_bursts::StartBursts};
 use crate::{latency_bounds::LatencyLowerBounds, stall_attribution::StallAttribution};
 use saasbench_exposition::quantile::BucketBounds;
 use saasbench_model::{
@@ -56,7 +56,8 @@ pub struct Answered {
     /// The same latencies without the generator's stalls ([`StallAttribution`]) and what else it may have
     /// added itself, as lower bounds.
     pub clear: LatencyLowerBounds,
-    /// Responses to which the generator itself may have added more than the allowed client overhead.
+    /// Responses to which the generator itself may have added more than the allowed client overhead, and those of
+    /// users that started together.
     pub untested: u64,
     /// Bytes of the request bodies.
     pub bytes_out: u64,
@@ -130,6 +131,7 @@ pub struct Ledger {
     client_overhead: Nanos,
     /// Samples entered so far, by tenant, step and replica.
     groups: Grouped<Seen>,
+    bursts: StartBursts,
     /// Per replica; filled by [`Self::close`].
     replicas: Vec<Views>,
 }
@@ -179,12 +181,13 @@ impl Ledger {
                 .as_ref()
                 .and_then(|contract| contract.unseen)
                 .unwrap_or(CLIENT_OVERHEAD),
+            bursts: StartBursts::new(replicas),
             replicas: vec![Views::default(); replicas],
         }
     }
 
     /// Enters a sample; requests that were never sent have no effect.
-    pub fn add(&mut self, sample: &Sample, excuse: StallAttribution) {
+    pub fn add(&mut self, sample: &Sample, attribution: StallAttribution) {
         if matches!(sample.outcome, RequestOutcome::NotSent(_) | RequestOutcome::Dropped) {
             return;
         }
@@ -203,8 +206,10 @@ impl Ledger {
         answered.count += 1;
         answered.latencies[bucket] += 1;
         answered.latency_sum = answered.latency_sum + latency;
-        answered.clear.add((excuse.from_sent - sample.queued).max(Nanos::ZERO));
-        answered.untested += u64::from(sample.queued > self.client_overhead);
+        let is_burst = self.bursts.is_in_one(sample);
+        let own = if is_burst { Nanos::ZERO } else { attribution.from_sent - sample.queued };
+        answered.clear.add(own.max(Nanos::ZERO));
+        answered.untested += u64::from(is_burst || sample.queued > self.client_overhead);
         answered.bytes_out += sample.bytes_out;
         answered.bytes_in += sample.bytes_in;
     }

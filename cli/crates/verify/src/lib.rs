@@ -54,6 +54,7 @@ pub mod scrapes;
 pub mod series;
 pub mod sizes;
 pub mod stall_attribution;
+mod start_bursts;
 pub mod statistics;
 pub mod summary;
 #[cfg(any(test, feature = "testing"))]
@@ -66,7 +67,7 @@ use serde::{Deserialize, Serialize};
 
 use counters::{Assumptions, Observed, Progress, PrometheusSpan};
 use expectations::Expectations;
-use gauges::UnderWay;
+use gauges::GaugeCollector;
 use generator::{Bottleneck, Generator};
 use headers::Headers;
 use isolation::IsolationCollector;
@@ -158,27 +159,27 @@ pub fn verify_with_observer(
     let mut histories = HistoryCollector::new(scenario);
     let mut headers = Headers::new(&scenario.limits);
     let mut expectations = Expectations::new(scenario, run.manifest.environment.fresh, judged_from(run));
-    let mut excuses = StallExclusions::new(&run.self_monitor.stalls);
+    let mut exclusions = StallExclusions::new(&run.self_monitor.stalls);
     let mut generator = generator::GeneratorCollector::new(judged_from(run), &run.self_monitor.usage);
     let mut isolation_collector = IsolationCollector::new(scenario);
     let mut noisy_neighbour_collector = NoisyNeighbourCollector::new(run);
-    let mut in_flight = UnderWay::new(run);
+    let mut in_flight = GaugeCollector::new(run);
     let mut progress = Progress::new(run);
     let mut scrapes = Scrapes::new(run);
     let mut last = Nanos::ZERO;
     run.for_each_sample(|id, sample| {
         each(id, sample);
-        let excuse = excuses.of(sample);
-        ledger.add(sample, excuse);
+        let attribution = exclusions.of(sample);
+        ledger.add(sample, attribution);
         in_flight.add(sample);
-        progress.add(sample, &excuses);
+        progress.add(sample, &exclusions);
         summary.add(sample);
         histories.add(scenario, id, sample, |key| headers.add(&scenario.limits, key, id, sample));
-        expectations.add(scenario, id, sample, excuse, &excuses);
-        generator.add(sample, excuse);
+        expectations.add(scenario, id, sample, attribution, &exclusions);
+        generator.add(sample, attribution);
         isolation_collector.add(scenario, id, sample);
         scrapes.add(scenario, id, sample);
-        noisy_neighbour_collector.add(scenario, sample, excuse);
+        noisy_neighbour_collector.add(scenario, sample, attribution);
         last = last.max(sample.done);
     })?;
     ledger.close(scenario);
@@ -192,12 +193,12 @@ pub fn verify_with_observer(
 
     tell_processes_apart(run, &ledger, &progress, &mut settled);
 
-    let (generator, of_generator) = generator.finish(run, &excuses);
+    let (generator, of_generator) = generator.finish(run, &exclusions);
     let bottleneck = of_generator.iter().find(|verdict| verdict.outcome != Outcome::Pass);
     let bound = bottleneck.map(|verdict| verdict.summary.clone());
     let bottleneck =
         bottleneck.map(|verdict| Bottleneck { bound: &verdict.summary, slack: generator.slack() });
-    let mut verdicts = expectations.judge(run, &excuses, bottleneck);
+    let mut verdicts = expectations.judge(run, &exclusions, bottleneck);
     let of_headers = headers.judge(run, &histories);
     verdicts.extend(histories.judge(run, each_history));
     verdicts.extend(of_headers);
@@ -210,14 +211,14 @@ pub fn verify_with_observer(
     verdicts.extend(rules::judge(run));
     verdicts.extend(redis_health::judge(run));
     if let Some(contract) = &scenario.metrics {
-        verdicts.extend(scrape_verdicts(run, contract, &scrapes, &settled, &excuses));
+        verdicts.extend(scrape_verdicts(run, contract, &scrapes, &settled, &exclusions));
         verdicts.extend(metric_verdicts(run, contract, &ledger, &progress, &settled, bottleneck));
         verdicts.extend(in_flight.judge(run, &settled));
         verdicts.extend(cardinality::judge(run, in_flight.answered()));
     }
     verdicts.extend(alerts::judge(run, bound.as_deref()));
     verdicts.extend(of_generator);
-    pace::excuse(run, &mut verdicts);
+    pace::withhold(run, &mut verdicts);
     integrity::withhold(run, &mut verdicts);
     let outcome = integrity::outcome(run, &verdicts);
     let summary = summary.finish(scenario, run.replica_names());
@@ -326,16 +327,16 @@ fn scrape_verdicts(
     contract: &MetricsContract,
     scrapes: &Scrapes,
     settled: &[Result<QuiescentScrapes, NotQuiescent>],
-    excuses: &StallExclusions,
+    exclusions: &StallExclusions,
 ) -> Vec<Verdict> {
     let environment = &run.manifest.environment;
     let ours = environment.replicas.iter().enumerate().zip(&run.observations.scrapes).zip(settled);
     let ours =
-        ours.map(|((replica, seen), settled)| scrapes.judge(contract, replica, seen, settled, excuses));
+        ours.map(|((replica, seen), settled)| scrapes.judge(contract, replica, seen, settled, exclusions));
     let of_prometheus = environment.prometheus.iter().flat_map(|_| environment.replicas.iter().enumerate());
     let theirs = of_prometheus.map(|replica| {
         let first = scrapes.first_answer(replica.0);
-        scrapes::by_prometheus(run, contract, replica, first, excuses)
+        scrapes::by_prometheus(run, contract, replica, first, exclusions)
     });
     ours.chain(theirs).collect()
 }

@@ -13,7 +13,7 @@ use self::proofs::Proofs;
 use self::reach::Reach;
 pub use self::route::limits as on_step;
 pub(super) use self::several::siblings;
-use self::several::{excused, other_limits};
+use self::several::{left_to_others, other_limits};
 use self::totals::{Totals, reason};
 use super::{
     parallel,
@@ -146,7 +146,7 @@ impl HistoryCollector {
                 });
                 if siblings.first() == Some(&(index, key)) && siblings.len() > 1 {
                     found.extend(self.rejected_by_none(&proofs, &siblings, &judgements));
-                    totals.excuse(excused(&siblings, &judgements));
+                    totals.add_unjudged(left_to_others(&siblings, &judgements));
                 }
                 let is_broken = found.iter().any(|finding| finding.outcome == Outcome::Fail);
                 each(&Judged { limit: index, key, requests: history, is_broken });
@@ -179,7 +179,7 @@ impl HistoryCollector {
         let found = diagnose(&keys.collect::<Vec<_>>(), run.replica_names(), &context);
         let sentence = found
             .as_ref()
-            .map_or("no known failure mode explains all of it", |diagnosis| &diagnosis.sentence);
+            .map_or("no known failure mode explains every violation", |diagnosis| &diagnosis.sentence);
         broken.details.insert(0, format!("diagnosis: {sentence}"));
         broken.diagnosis = found.map(|diagnosis| verdict::Diagnosis {
             hypothesis: diagnosis.hypothesis.name().to_owned(),

@@ -75,7 +75,7 @@ impl NoisyNeighbourCollector {
     }
 
     /// Enters a sample into the phase in which it was due; start steps are not compared.
-    pub fn add(&mut self, scenario: &Scenario, sample: &Sample, excuse: StallAttribution) {
+    pub fn add(&mut self, scenario: &Scenario, sample: &Sample, attribution: StallAttribution) {
         let Some((plan, begin)) = &self.plan else { return };
         let due = self.time.to_plan_time(sample.intended) - PlanInstant(*begin);
         let phases = [plan.quiet, plan.flood];
@@ -102,7 +102,7 @@ impl NoisyNeighbourCollector {
         if plan.victims.contains(&sample.tenant) {
             let [intended, sent] = &mut phase.latencies;
             intended.push(sample.latency_intended());
-            sent.push(excuse.from_sent);
+            sent.push(attribution.from_sent);
         }
     }
 
@@ -212,7 +212,7 @@ fn latency(plan: &Neighbours, victim: &str, phases: &[Phase; 2], q: f64, doubt: 
         return Evidence::new(Outcome::Inconclusive, victim, expected, observed);
     };
     let outcome = weigh(plan, quiet, flood);
-    let excused = outcome == Outcome::Fail && weigh(plan, sent.0, sent.1) != Outcome::Fail;
+    let without_stalls = outcome == Outcome::Fail && weigh(plan, sent.0, sent.1) != Outcome::Fail;
     let factor = |above: Nanos, below: Nanos| above.0 as f64 / below.0.max(1) as f64;
     let times = match outcome {
         Outcome::Fail => format!("at least {:.1} times as long", factor(flood.low, quiet.high)),
@@ -227,16 +227,16 @@ fn latency(plan: &Neighbours, victim: &str, phases: &[Phase; 2], q: f64, doubt: 
             factor(flood.high, quiet.low)
         ),
     };
-    let excuse = if excused {
+    let doubt = if without_stalls {
         "; from sent and without stalls it is not proven, so the generator may be the cause"
     } else {
         ""
     };
     let observed = format!(
-        "{victim}: {p} {times} ({} – {} when quiet, {} – {} in the flood){excuse}",
+        "{victim}: {p} {times} ({} – {} when quiet, {} – {} in the flood){doubt}",
         quiet.low, quiet.high, flood.low, flood.high
     );
-    let outcome = if excused { Outcome::Inconclusive } else { outcome };
+    let outcome = if without_stalls { Outcome::Inconclusive } else { outcome };
     Evidence::new(outcome, victim, expected, observed)
 }
 

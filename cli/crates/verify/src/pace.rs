@@ -10,7 +10,7 @@ const WHY: &str =
 
 /// Makes claims that depend on the planned load Inconclusive if the load was changed by hand, whether they
 /// held or failed.
-pub fn excuse(run: &RecordedRun, verdicts: &mut [Verdict]) {
+pub fn withhold(run: &RecordedRun, verdicts: &mut [Verdict]) {
     if run.manifest.pace_changes().next().is_none() {
         return;
     }

@@ -100,6 +100,9 @@ struct Found {
     quantiles: usize,
     /// Label sets that do not count the same requests as clients do.
     differing: u64,
+    /// Requests of label sets whose overhead was judged, and of those where most tell nothing of it.
+    judged: u64,
+    untested: u64,
     /// Requests whose overhead is known, and the sum of it.
     requests: u64,
     unseen: Nanos,
@@ -140,7 +143,12 @@ impl Found {
             self.unseen = self.unseen + unseen;
         }
         let mean = Nanos(unseen.0 / seen.count.max(1) as i64);
-        self.evidence.push(unseen_finding(allowed, name, (seen, sides), mean, bottleneck));
+        if seen.untested * 2 > seen.count && !sides.exceeds(0.5, allowed.typically.as_secs_f64()) {
+            self.untested += seen.count;
+            return;
+        }
+        self.judged += seen.count;
+        self.evidence.push(unseen_finding(allowed, name, sides, mean, bottleneck));
         if self.diagnosis.is_none()
             && allowed.is_promised
             && sides.exceeds(0.5, allowed.typically.as_secs_f64())
@@ -150,17 +158,29 @@ impl Found {
     }
 
     fn verdict(self, subject: String) -> Option<Verdict> {
-        let Self { evidence, quantiles, differing, requests, unseen, diagnosis } = self;
+        let Self { mut evidence, quantiles, differing, judged, untested, requests, unseen, diagnosis } = self;
+        let of_starts = format!(
+            "{untested} of {} requests came from users that started together, or may have waited for the generator itself",
+            untested + judged
+        );
+        if untested > judged {
+            let observed = format!("the client overhead was not tested: {of_starts}");
+            let expected = "requests that wait for nothing but the service";
+            evidence.push(Evidence::new(Outcome::Inconclusive, UNSEEN.trim(), expected, observed));
+        }
         if evidence.is_empty() {
             let why = "no histogram counts the same requests as clients do";
             return (differing > 0).then(|| Verdict::inconclusive(Claim::Quantiles, subject, why));
         }
         let verdict = Verdict::from_evidence(Claim::Quantiles, subject, evidence, |outcome, evidence| {
-            let unseen = if requests == 0 {
+            let mut unseen = if requests == 0 {
                 String::new()
             } else {
                 format!("; {} per request of client overhead", Nanos(unseen.0 / requests as i64))
             };
+            if untested > 0 {
+                unseen += &format!(", which was not tested where {of_starts}");
+            }
             match outcome {
                 Outcome::Pass => match quantiles {
                     // The contract's clock does not allow it, or other requests are counted, too.
@@ -184,26 +204,19 @@ const UNSEEN: &str = " client overhead";
 fn unseen_finding(
     Allowed { typically: allowed, is_promised }: Allowed,
     name: &str,
-    (seen, sides): (&Answered, BothSides<'_>),
+    sides: BothSides<'_>,
     mean: Nanos,
     bottleneck: Option<Bottleneck<'_>>,
 ) -> Evidence {
     let least = |q: f64| Nanos::from_secs_f64(sides.at_least(q));
-    let is_untested = seen.untested * 2 > seen.count;
     let exceeds = |by: Nanos| sides.exceeds(0.5, by.as_secs_f64());
     let outcome = match bottleneck {
-        // Of most requests it is unknown who kept them waiting.
-        _ if !exceeds(allowed) && is_untested => Outcome::Inconclusive,
         _ if !exceeds(allowed) => Outcome::Pass,
         Some(bottleneck) if !exceeds(allowed + bottleneck.slack) => Outcome::Inconclusive,
         _ if !is_promised => Outcome::Inconclusive,
         _ => Outcome::Fail,
     };
     let observed = match outcome {
-        Outcome::Inconclusive if !exceeds(allowed) => format!(
-            "{name}: the generator itself may have kept {} of {} requests waiting for more than {allowed}",
-            seen.untested, seen.count
-        ),
         Outcome::Pass => format!(
             "{name}: {mean} a request on average, at least {} at p50, {} at p90",
             least(0.5),
@@ -218,7 +231,7 @@ fn unseen_finding(
     let expected =
         format!("typically at most {allowed} more than the server's durations (`client_overhead`)");
     let mut finding = Evidence::new(outcome, format!("{name}{UNSEEN}"), expected, observed);
-    if outcome == Outcome::Inconclusive && !is_promised && exceeds(allowed) {
+    if outcome == Outcome::Inconclusive && !is_promised {
         finding =
             finding.detail("how far away the service is, is not declared (`client_overhead` in [metrics])");
     }

@@ -98,17 +98,17 @@ impl Scrapes {
         (index, replica): (usize, &Replica),
         scrapes: &[Scrape],
         settled: &Result<QuiescentScrapes, NotQuiescent>,
-        excuses: &StallExclusions,
+        exclusions: &StallExclusions,
     ) -> Verdict {
         let subject = format!("{} of {} by scrape", contract.path, replica.name);
-        let durations = Durations::of(scrapes, excuses);
+        let durations = Durations::of(scrapes, exclusions);
         let several = matches!(settled, Err(NotQuiescent::SeveralProcesses { .. }));
         let stale = self.still.get(index).filter(|_| !several).and_then(|rows| stale(rows));
         let findings = [
             whole(scrapes),
             stale,
             durations.judge(contract.scrape_within),
-            unanswered(scrapes, contract, excuses),
+            unanswered(scrapes, contract, exclusions),
         ];
         let evidence: Vec<Evidence> = findings.into_iter().flatten().collect();
         let pages = scrapes.iter().filter(|scrape| scrape.page.is_some()).count();
@@ -193,12 +193,12 @@ fn whole(scrapes: &[Scrape]) -> Option<Evidence> {
 struct Durations(Vec<Nanos>);
 
 impl Durations {
-    fn of(scrapes: &[Scrape], excuses: &StallExclusions) -> Self {
+    fn of(scrapes: &[Scrape], exclusions: &StallExclusions) -> Self {
         // A rejected connection takes no time and yields no body; after the last good scrape, the service may
         // be gone.
         let answered = scrapes.iter().rposition(|scrape| scrape.text.is_ok()).map_or(0, |last| last + 1);
         let took = scrapes[..answered].iter().filter(|scrape| scrape.text.is_ok() || !is_rejected(scrape));
-        let mut durations: Vec<Nanos> = took.map(|scrape| excuses.clear(scrape.from, scrape.to)).collect();
+        let mut durations: Vec<Nanos> = took.map(|scrape| exclusions.clear(scrape.from, scrape.to)).collect();
         durations.sort();
         Self(durations)
     }
@@ -241,14 +241,18 @@ fn is_rejected(scrape: &Scrape) -> bool {
 }
 
 /// Failed scrapes. Those during a restart are reported; what any other would have shown is unknown.
-fn unanswered(scrapes: &[Scrape], contract: &MetricsContract, excuses: &StallExclusions) -> Option<Evidence> {
+fn unanswered(
+    scrapes: &[Scrape],
+    contract: &MetricsContract,
+    exclusions: &StallExclusions,
+) -> Option<Evidence> {
     let failed: Vec<_> = scrapes.iter().filter_map(|s| Some((s, s.text.as_ref().err()?))).collect();
     let (first, error) = failed.first()?;
     let restarts = replicas::restarts(scrapes, contract);
     let is_explained = |scrape: &Scrape| {
         let (from, to) = (scrape.from, scrape.to);
         let restarted = restarts.iter().any(|(begin, end)| from < *end && *begin < to);
-        restarted || excuses.clear(from, to) < to - from
+        restarted || exclusions.clear(from, to) < to - from
     };
     let expected = "a response to every scrape";
     let observed = format!(

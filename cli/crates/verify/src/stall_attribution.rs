@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_share_of_stalls_does_not_count() {
         // The backlog of a 300 ms stall at 1 s drains until 1.6 s.
-        let mut excuses = StallExclusions::new(&[stall(1000, 300), stall(3000, 4)]);
+        let mut exclusions = StallExclusions::new(&[stall(1000, 300), stall(3000, 4)]);
         let table = [
             // Before it, after it, and during a gap too short to count.
             ((900, 900, 1000), (false, false, 0, 100, 100)),
@@ -152,8 +152,8 @@ mod tests {
                 [lateness, from_intended, from_sent].map(Nanos::from_millis);
             let expected = StallAttribution { lateness, touched, delayed, from_intended, from_sent };
             let sample = sample(intended, sent, done);
-            assert_eq!(excuses.of(&sample), expected, "{intended} {sent} {done}");
-            assert_eq!(excuses.touching(&sample).count(), usize::from(touched));
+            assert_eq!(exclusions.of(&sample), expected, "{intended} {sent} {done}");
+            assert_eq!(exclusions.touching(&sample).count(), usize::from(touched));
         }
     }
 
@@ -168,12 +168,12 @@ mod tests {
 
     #[test]
     fn a_user_that_had_to_start_first_waited_for_the_service() {
-        let mut excuses = StallExclusions::new(&[]);
-        excuses.of(&Sample { iteration: 0, ..sample(0, 1, 50) });
-        let excuse = excuses.of(&sample(0, 53, 60));
-        assert_eq!([excuse.lateness, excuse.from_intended], [3, 57].map(Nanos::from_millis));
+        let mut exclusions = StallExclusions::new(&[]);
+        exclusions.of(&Sample { iteration: 0, ..sample(0, 1, 50) });
+        let attribution = exclusions.of(&sample(0, 53, 60));
+        assert_eq!([attribution.lateness, attribution.from_intended], [3, 57].map(Nanos::from_millis));
         // An older start does not explain a later wait.
-        assert_eq!(excuses.of(&sample(100, 130, 140)).lateness, Nanos::from_millis(30));
+        assert_eq!(exclusions.of(&sample(100, 130, 140)).lateness, Nanos::from_millis(30));
     }
 
     #[test]

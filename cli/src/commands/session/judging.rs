@@ -64,7 +64,7 @@ fn open(dir: &Path) -> Result<RecordedRun, Failure> {
 }
 
 fn broken(error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Exit::Broken, error.to_string())
+    Failure::new(Exit::InternalError, error.to_string())
 }
 
 fn keep(run: &RecordedRun, report: saasbench_verify::Report, timeline: &Timeline) -> Result<Judged, Failure> {
@@ -79,7 +79,7 @@ fn keep(run: &RecordedRun, report: saasbench_verify::Report, timeline: &Timeline
 
 /// The failure for a run that could not be recorded.
 pub(in crate::commands) fn record_failure(error: &RecordError) -> Failure {
-    Failure::new(Exit::Broken, record_failure_text(error))
+    Failure::new(Exit::InternalError, record_failure_text(error))
 }
 
 /// Its message.

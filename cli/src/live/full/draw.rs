@@ -107,7 +107,7 @@ fn said(frame: &mut Frame<'_>, area: Rect, view: &View, state: &State) {
     let (count, length) = view.stalls;
     let stalls = if count == 0 { "no stalls".to_owned() } else { format!("{count} stalls, {length}") };
     let title = format!(
-        " generator: {} under way · {stalls} · {} dropped ",
+        " generator: {} in flight · {stalls} · {} dropped ",
         view.in_flight, view.window.total.outcomes.dropped
     );
     let rows = usize::from(area.height.saturating_sub(2));

@@ -89,7 +89,7 @@ fn page(subject: &Subject, numbers: &Numbers) -> Vec<Line> {
         "When the run began, since the Unix epoch.",
     );
     page.sample("saasbench_run_start_time_seconds", &[], subject.started_unix.as_secs_f64());
-    page.metric("saasbench_requests_in_flight", MetricType::Gauge, "Requests that are under way.");
+    page.metric("saasbench_requests_in_flight", MetricType::Gauge, "Requests that are in flight.");
     page.sample("saasbench_requests_in_flight", &[], f64::from(numbers.in_flight));
     page.metric(
         "saasbench_stalls_total",

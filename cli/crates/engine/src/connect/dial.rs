@@ -102,15 +102,11 @@ impl<R: Resolve> Dialer<R> {
 /// How long it may take to find out whether a server speaks TLS.
 const TLS_PROBE: Duration = Duration::from_secs(1);
 
-impl<R> Dialer<R> {
-    /// Whether a replica that is addressed without TLS speaks it. Asked once, after a connection ended without a
-    /// word: many servers say nothing to who speaks without it.
-    pub async fn speaks_tls(&self, replica: usize) -> bool {
-        let Some(endpoint) = self.endpoints.replicas.get(replica).filter(|endpoint| endpoint.tls.is_none())
-        else {
-            return false;
-        };
-        let Some(address) = endpoint.address else { return false };
+impl Endpoint {
+    /// Whether a replica that is addressed without TLS speaks it. Many servers say nothing to who speaks without it,
+    /// and others count what they do not understand: ask after a run of which no request got a response.
+    pub async fn speaks_tls_unasked(&self) -> bool {
+        let Some(address) = self.address.filter(|_| self.tls.is_none()) else { return false };
         let probing = async {
             let Ok(config) = tls::config(tls::Trust::AcceptAnyCertificate) else { return false };
             let Ok(stream) = TcpStream::connect(address).await else { return false };
@@ -124,8 +120,7 @@ impl<R> Dialer<R> {
                     .is_some_and(|cause| matches!(cause, rustls::Error::AlertReceived(_))),
             }
         };
-        let probed = async || tokio::time::timeout(TLS_PROBE, probing).await.unwrap_or(false);
-        *endpoint.speaks_tls.get_or_init(probed).await
+        tokio::time::timeout(TLS_PROBE, probing).await.unwrap_or(false)
     }
 }
 

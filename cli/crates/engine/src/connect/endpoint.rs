@@ -12,7 +12,6 @@ use std::{
 };
 
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::sync::OnceCell;
 
 pub use super::protocol::Protocol;
 use super::{
@@ -47,8 +46,6 @@ pub struct Endpoint {
     version: Version,
     pub(super) protocol: Protocol,
     dialled: Dialled,
-    /// Whether it turned out to speak TLS, though its address says that it does not.
-    pub(super) speaks_tls: OnceCell<bool>,
     /// All addresses that its name had when it was looked up for a connection.
     looked_up: Mutex<BTreeSet<SocketAddr>>,
 }
@@ -173,8 +170,7 @@ impl Endpoint {
         };
         let dialled = Dialled::default();
         let looked_up = Mutex::default();
-        let speaks_tls = OnceCell::new();
-        Ok(Self { target, address: None, tls, version, protocol, dialled, speaks_tls, looked_up })
+        Ok(Self { target, address: None, tls, version, protocol, dialled, looked_up })
     }
 
     /// Where it is and how it is addressed.

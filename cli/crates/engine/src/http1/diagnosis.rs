@@ -7,9 +7,6 @@ use rustls::{AlertDescription, Error};
 use super::malformed::Malformed;
 use saasbench_model::units::Nanos;
 
-/// The loss of a connection without TLS to a server that turned out to speak it.
-pub(super) const TLS_SPOKEN: &str = "connection-lost: this is TLS; the address has to begin with https://";
-
 /// What is wrong with a response that begins with `bytes`, or goes on with them.
 pub(super) fn of_malformed(why: Malformed, bytes: &[u8]) -> String {
     match bytes {

@@ -183,14 +183,7 @@ impl<R: Resolve> Transport for Http1<R> {
                             exchange.problem = Some(diagnosis::of_closed_idle(idle));
                             NoResponseReason::ClosedIdle
                         }
-                        None => {
-                            let is_silent =
-                                is_new && !exchange.response.has_begun() && exchange.problem.is_none();
-                            if is_silent && self.dialer.speaks_tls(replica).await {
-                                exchange.problem = Some(diagnosis::TLS_SPOKEN.to_owned());
-                            }
-                            NoResponseReason::ConnectionLost
-                        }
+                        None => NoResponseReason::ConnectionLost,
                     }))
                 }
                 Some(Err(Failure::Malformed(why))) => {

@@ -132,8 +132,8 @@ async fn requests_and_responses_are_translated() {
 async fn unsendable_requests_count_as_not_sent() {
     let (listener, _) = listen("127.0.0.1").await;
     let client = client(&listener).await;
-    let mut unbuildable = exchange("GET /a b HTTP/1.1", "");
-    let outcome = client.send(&mut UserConnections::default(), &mut unbuildable).await;
+    let mut invalid = exchange("GET /a b HTTP/1.1", "");
+    let outcome = client.send(&mut UserConnections::default(), &mut invalid).await;
     assert_eq!(outcome, Err(SendError::NotSent(NotSentReason::RenderFailed)));
 }
 

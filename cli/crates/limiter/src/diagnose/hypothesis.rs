@@ -138,7 +138,7 @@ impl Hypothesis {
     }
 }
 
-/// Formats the second half of a sentence: "all of it is explained by …".
+/// Formats the second half of a sentence: "every violation is explained by …".
 impl std::fmt::Display for Hypothesis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -211,7 +211,7 @@ impl Diagnosis {
         let mut hypotheses = hypotheses.into_iter();
         let hypothesis = hypotheses.next()?;
         let others: Vec<Hypothesis> = hypotheses.collect();
-        let mut sentence = format!("all of it is explained by {hypothesis}");
+        let mut sentence = format!("every violation is explained by {hypothesis}");
         for other in &others {
             sentence.push_str(&format!("; as well by {other}"));
         }

@@ -236,7 +236,7 @@ fn status(text: &str) -> Result<u16, Complaint> {
 
 impl Measure {
     /// Whether a bound with this comparison can be definitely broken before the load has ended.
-    pub fn can_be_hopeless(&self, comparison: Comparison) -> bool {
+    pub fn can_be_ruled_out(&self, comparison: Comparison) -> bool {
         match self {
             Self::Rate(_) => false,
             Self::Ratio(_) => true,

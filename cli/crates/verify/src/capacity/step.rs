@@ -178,7 +178,7 @@ impl Flow {
         let arrivals = self.arrivals as f64;
         (grown > BEHIND * arrivals && grown > 3.0 * arrivals.sqrt()).then(|| {
             format!(
-                "it fell behind: requests under way grew from {} to {} over {} arrivals",
+                "it fell behind: requests in flight grew from {} to {} over {} arrivals",
                 self.open_at_middle, self.open_at_end, self.arrivals
             )
         })

@@ -166,12 +166,12 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
     let mut cells: Grouped<Cell> = Grouped::new(scenario, 1);
     let mut stalls = run.self_monitor.stalls.clone();
     stalls.sort_by_key(|stall| stall.from_ns);
-    let mut excuses = StallExclusions::new(&stalls);
+    let mut exclusions = StallExclusions::new(&stalls);
     let mut generator = generator::GeneratorCollector::new(judged_from(run), &run.self_monitor.usage);
     let time = run.manifest.plan_time();
     run.for_each_sample(|_, sample| {
-        let excuse = excuses.of(sample);
-        generator.add(sample, excuse);
+        let attribution = exclusions.of(sample);
+        generator.add(sample, attribution);
         let planned = time.to_plan_time(sample.intended).0 - from;
         // Start steps of open loads ran before the load, and are not part of it.
         if planned < Nanos::ZERO || is_cut && planned > length {
@@ -180,7 +180,7 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
         let at = i128::from(planned.0) * BLOCKS as i128 / i128::from(length.0);
         let block = (at as usize).min(BLOCKS - 1);
         if let Some(cell) = cells.of(sample, Cell::default) {
-            cell.add(block, sample, excuse.lateness, is_good(scenario, sample), &stalls);
+            cell.add(block, sample, attribution.lateness, is_good(scenario, sample), &stalls);
         }
         if sample.outcome == RequestOutcome::Dropped {
             miss(&mut cells, scenario, block, sample);
@@ -190,7 +190,7 @@ pub(super) fn measure(run: &RecordedRun, span: Option<Span>) -> Result<Measured,
         stated: Stated::of(scenario),
         seconds: length.as_secs_f64(),
         unfit: unmonitored(run).or_else(|| {
-            let claim = generator.hindrance(run, &excuses)?;
+            let claim = generator.hindrance(run, &exclusions)?;
             Some(Unfit { only_drops: generator::is_only_drops(&claim), why: claim.summary })
         }),
         ..Measured::default()

@@ -59,7 +59,7 @@ impl Progress {
     }
 
     /// Enters a sample; requests that were never sent have no effect.
-    pub fn add(&mut self, sample: &Sample, excuses: &StallExclusions) {
+    pub fn add(&mut self, sample: &Sample, exclusions: &StallExclusions) {
         let status = match sample.outcome {
             RequestOutcome::Status(status) => Some(status),
             RequestOutcome::NoResponse(_) => None,
@@ -71,7 +71,7 @@ impl Progress {
         let none = || Counts { must_count: vec![0; spans.len() + 1], can_count: vec![0; spans.len() + 1] };
         let counts = statuses.entry(status).or_insert_with(none);
         counts.can_count[spans.partition_point(|(_, to)| *to < sample.sent)] += 1;
-        let early = |(from, _): &(Nanos, Nanos)| excuses.clear(sample.done, *from) <= self.settle;
+        let early = |(from, _): &(Nanos, Nanos)| exclusions.clear(sample.done, *from) <= self.settle;
         counts.must_count[spans.partition_point(early)] += 1;
     }
 

@@ -1,8 +1,8 @@
-//! Counts the samples that one expectation covers. `judge` turns the counts into an outcome; `hopeless`
+//! Counts the samples that one expectation covers. `judge` turns the counts into an outcome; `ruled_out`
 //! decides whether the outcome can still change.
 
-mod hopeless;
 mod judge;
+mod ruled_out;
 
 use crate::stall_attribution::{StallAttribution, StallExclusions};
 use saasbench_model::{
@@ -28,7 +28,7 @@ pub(super) struct Counter {
     errors: u64,
     /// Errors that are not attributed to the generator: without timeouts during its stalls, and without
     /// requests for which its machine had no port or file descriptor.
-    errors_excused: u64,
+    errors_of_service: u64,
     /// Requests on connections that the server closed while they were idle: neither errors nor answered.
     closed_idle: u64,
     /// The same, if they were sent once more.
@@ -40,13 +40,13 @@ pub(super) struct Counter {
     matching: u64,
     measured: Latencies,
     /// The same without what may be the generator's own.
-    excused: Latencies,
+    without_stalls: Latencies,
     /// Requests that each stall touched.
     touched: Vec<u64>,
     longest: Nanos,
     histogram: hdrhistogram::Histogram<u64>,
     /// The same without what may be the generator's own.
-    histogram_excused: hdrhistogram::Histogram<u64>,
+    histogram_without_stalls: hdrhistogram::Histogram<u64>,
 }
 
 /// Latencies, counted by their relation to a bound.
@@ -72,18 +72,18 @@ impl Counter {
             requests: 0,
             dropped: 0,
             errors: 0,
-            errors_excused: 0,
+            errors_of_service: 0,
             closed_idle: 0,
             resent: 0,
             first_errors: Vec::new(),
             answered: 0,
             matching: 0,
             measured: Latencies::default(),
-            excused: Latencies::default(),
+            without_stalls: Latencies::default(),
             touched: Vec::new(),
             longest: Nanos::ZERO,
             histogram: latency_histogram(),
-            histogram_excused: latency_histogram(),
+            histogram_without_stalls: latency_histogram(),
         }
     }
 
@@ -96,15 +96,15 @@ impl Counter {
         scenario: &Scenario,
         id: u64,
         sample: &Sample,
-        excuse: StallAttribution,
-        excuses: &StallExclusions,
+        attribution: StallAttribution,
+        exclusions: &StallExclusions,
     ) {
         if !self.expectation.applies(scenario, sample.tenant, sample.step) {
             return;
         }
-        if excuse.touched {
-            self.touched.resize(excuses.stalls().len(), 0);
-            for stall in excuses.touching(sample) {
+        if attribution.touched {
+            self.touched.resize(exclusions.stalls().len(), 0);
+            for stall in exclusions.touching(sample) {
                 if let Some(count) = self.touched.get_mut(stall) {
                     *count += 1;
                 }
@@ -112,20 +112,20 @@ impl Counter {
         }
         if sample.is_error() {
             self.errors += 1;
-            let excused = match sample.outcome {
+            let without_stalls = match sample.outcome {
                 RequestOutcome::NoResponse(NoResponseReason::Timeout) => {
-                    excuse.touched && excuse.from_sent < scenario.timeout
+                    attribution.touched && attribution.from_sent < scenario.timeout
                 }
                 RequestOutcome::NotSent(NotSentReason::ConnectTimeout) => {
                     let allowed = scenario.http.connect_timeout.unwrap_or(scenario.timeout);
-                    excuse.touched && excuse.from_sent < allowed.min(scenario.timeout)
+                    attribution.touched && attribution.from_sent < allowed.min(scenario.timeout)
                 }
                 RequestOutcome::NotSent(NotSentReason::Exhausted) => true,
                 // Arrivals that the generator hands out late come all at once and find too few idle users.
-                RequestOutcome::Dropped => excuse.touched || sample.sent - sample.intended >= SHORTEST,
+                RequestOutcome::Dropped => attribution.touched || sample.sent - sample.intended >= SHORTEST,
                 _ => false,
             };
-            self.errors_excused += u64::from(!excused);
+            self.errors_of_service += u64::from(!without_stalls);
             if self.first_errors.len() < 5 {
                 self.first_errors.push((id, describe_error(scenario, sample)));
             }
@@ -158,16 +158,16 @@ impl Counter {
             _ => None,
         };
         self.matching += u64::from(wanted.is_none_or(|wanted| wanted == status));
-        let (latency, excused) = match self.from() {
-            LatencyFrom::Intended => (sample.latency_intended(), excuse.from_intended),
-            LatencyFrom::Sent => (sample.latency_sent(), excuse.from_sent),
+        let (latency, without_stalls) = match self.from() {
+            LatencyFrom::Intended => (sample.latency_intended(), attribution.from_intended),
+            LatencyFrom::Sent => (sample.latency_sent(), attribution.from_sent),
         };
         self.measured.add(latency, self.expectation.bound);
-        self.excused.add(excused, self.expectation.bound);
+        self.without_stalls.add(without_stalls, self.expectation.bound);
         self.longest = self.longest.max(latency);
         if matches!(self.expectation.measure, Measure::Quantile { .. }) {
             count_latency(&mut self.histogram, latency);
-            count_latency(&mut self.histogram_excused, excused);
+            count_latency(&mut self.histogram_without_stalls, without_stalls);
         }
     }
 

@@ -15,7 +15,7 @@ use saasbench_record::{sample::Sample, stall::Stall};
 pub struct Live {
     scenario: Arc<Scenario>,
     monitored: Vec<MonitoredExpectation>,
-    excuses: StallExclusions,
+    exclusions: StallExclusions,
     stalls: usize,
     /// Samples from a time that is not yet known to be free of stalls.
     waiting: VecDeque<Sample>,
@@ -49,7 +49,7 @@ impl Live {
         (!monitored.is_empty()).then(|| Self {
             scenario: Arc::clone(scenario),
             monitored,
-            excuses: StallExclusions::new(&[]),
+            exclusions: StallExclusions::new(&[]),
             stalls: 0,
             waiting: VecDeque::new(),
             started: None,
@@ -72,24 +72,24 @@ impl Live {
     pub fn judge(&mut self, known: Nanos, stalls: &[Stall]) -> Option<String> {
         if stalls.len() != self.stalls {
             self.stalls = stalls.len();
-            self.excuses.replace_stalls(stalls);
+            self.exclusions.replace_stalls(stalls);
         }
         while self.waiting.front().is_some_and(|sample| sample.done <= known) {
             let Some(sample) = self.waiting.pop_front() else { break };
             self.count(&sample);
         }
-        let hopeless = self.monitored.iter().find(|MonitoredExpectation { counter, planned }| {
-            counter.is_hopeless(planned.map(|planned| planned.saturating_sub(counter.seen())))
+        let ruled_out = self.monitored.iter().find(|MonitoredExpectation { counter, planned }| {
+            counter.is_ruled_out(planned.map(|planned| planned.saturating_sub(counter.seen())))
         })?;
-        let subject = subject_of(&self.scenario, hopeless.counter.expectation());
-        Some(format!("`{subject}` can no longer hold: {}", hopeless.counter.so_far()))
+        let subject = subject_of(&self.scenario, ruled_out.counter.expectation());
+        Some(format!("`{subject}` can no longer hold: {}", ruled_out.counter.so_far()))
     }
 
     fn count(&mut self, sample: &Sample) {
-        let excuse = self.excuses.of(sample);
+        let attribution = self.exclusions.of(sample);
         if self.judged_from.is_some_and(|from| sample.intended >= from) {
             for monitored in &mut self.monitored {
-                monitored.counter.add(&self.scenario, 0, sample, excuse, &self.excuses);
+                monitored.counter.add(&self.scenario, 0, sample, attribution, &self.exclusions);
             }
         }
     }
@@ -191,7 +191,7 @@ mod tests {
             .map(|that| {
                 let found =
                     [&slow, &failing, &rejected].into_iter().find_map(|all| given_up(&text(that), all));
-                let (enough, why) = found.unwrap_or_else(|| panic!("{that} is never hopeless"));
+                let (enough, why) = found.unwrap_or_else(|| panic!("{that} is never ruled out"));
                 format!("after {enough}: {why}")
             })
             .collect();

@@ -231,7 +231,7 @@ fn stalls_are_named() {
     let stalls = vec![stall(2999, 301), stall(5000, 5)];
     let verdict = judged("p99 < 100ms", &held_up(), |made| made.self_monitor.stalls = stalls);
     insta::assert_snapshot!(format!("{}\n{}", verdict.summary, verdict.evidence[0].details.join("\n")), @r#"
-    p99 is 200 ms of 1000 responses; without what may be due to the generator it holds
+    p99 is 200 ms of 1000 responses; it holds once what the generator itself may have caused is left out
     at 2.9990 s the generator stalled for 301 ms (the process was stopped): 62 requests affected
     at 5.0000 s the generator stalled for 5 ms (the process was stopped): 1 request affected
     "#);

@@ -70,7 +70,7 @@ impl Balance {
         (looks > 0.0).then(|| Compared {
             agree: differ as f64 <= (DISAGREE_ALLOWED * looks).max(1.0),
             reported: format!(
-                "{mean:.1} requests under way on average; the samples disagree at {differ} of {looks} polls"
+                "{mean:.1} requests in flight on average; the samples disagree at {differ} of {looks} polls"
             ),
         })
     }
@@ -107,7 +107,7 @@ mod tests {
             balance(4, 3),
             Compared {
                 agree: false,
-                reported: "4.0 requests under way on average; the samples disagree at 10 of 10 polls"
+                reported: "4.0 requests in flight on average; the samples disagree at 10 of 10 polls"
                     .to_owned()
             }
         );

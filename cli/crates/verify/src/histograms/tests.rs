@@ -36,7 +36,7 @@ fn verdict(more: &str, text: &str) -> Verdict {
 fn a_sane_histogram_below_its_clients_passes() {
     let good = verdict("", &text([4, 4, 5, 5], "0.69", 5));
     assert_eq!(good.outcome, Outcome::Pass, "{good:#?}");
-    insta::assert_snapshot!(good.summary, @"1 histogram sane, 4 bounds agree with clients' latency");
+    insta::assert_snapshot!(good.summary, @"1 histogram consistent, 4 bounds agree with clients' latency");
     // Shorter durations than the client's are always possible: network time is the client's alone.
     assert_eq!(verdict("", &text([5, 5, 5, 5], "0.02", 5)).outcome, Outcome::Pass);
 }

@@ -40,7 +40,7 @@ pub(super) fn other_limits(limit: &Limit, siblings: usize) -> OtherLimits {
 }
 
 /// How many rejections of a tenant only limits that cannot be judged can have given.
-pub(super) fn excused(siblings: &[(usize, usize)], judgements: &[Vec<Judgement>]) -> u64 {
+pub(super) fn left_to_others(siblings: &[(usize, usize)], judgements: &[Vec<Judgement>]) -> u64 {
     let judgements = || siblings.iter().map(|(limit, key)| &judgements[*limit][*key]);
     let mut unexplained: BTreeMap<u64, usize> = BTreeMap::new();
     for judgement in judgements() {

@@ -18,7 +18,7 @@ pub(super) struct Totals<'a> {
     unknown: u64,
     unjudged: BTreeMap<&'static str, u64>,
     /// Rejections that only a limit can have given that cannot be judged.
-    excused: u64,
+    left_to_others: u64,
     /// How many tenants have the limit.
     tenants: usize,
     /// Those that never used up their quota.
@@ -77,8 +77,8 @@ impl<'a> Totals<'a> {
         &self.untested
     }
 
-    pub(super) fn excuse(&mut self, rejections: u64) {
-        self.excused += rejections;
+    pub(super) fn add_unjudged(&mut self, rejections: u64) {
+        self.left_to_others += rejections;
     }
 
     fn unjudged(&self) -> u64 {
@@ -118,11 +118,11 @@ impl std::fmt::Display for Totals<'_> {
         if self.unjudged() > 0 {
             write!(f, " ({} rejections could not be judged)", self.unjudged())?;
         }
-        if self.excused > 0 {
+        if self.left_to_others > 0 {
             write!(
                 f,
                 "; {} rejections are right only if a limit gave them that could not be judged",
-                self.excused
+                self.left_to_others
             )?;
         }
         if self.unknown > 0 {

@@ -30,7 +30,7 @@ pub fn by_prometheus(
     contract: &MetricsContract,
     (index, replica): (usize, &Replica),
     first_answer: Option<Nanos>,
-    excuses: &StallExclusions,
+    exclusions: &StallExclusions,
 ) -> Verdict {
     let subject = format!("{} of {} by Prometheus", contract.path, replica.name);
     let answers = &run.observations.prometheus;
@@ -46,7 +46,7 @@ pub fn by_prometheus(
     let scrapes = run.observations.scrapes.get(index).map(Vec::as_slice).unwrap_or_default();
     let restarts = replicas::restarts(scrapes, contract);
     let interval = median(intervals(&up));
-    let view = View { run, contract, replica, scrapes, restarts, first_answer, excuses, interval };
+    let view = View { run, contract, replica, scrapes, restarts, first_answer, exclusions, interval };
     let findings = [
         view.down(&up),
         view.durations(answers),
@@ -85,7 +85,7 @@ struct View<'a> {
     restarts: Vec<(Nanos, Nanos)>,
     /// When it had sent its first response of the run.
     first_answer: Option<Nanos>,
-    excuses: &'a StallExclusions,
+    exclusions: &'a StallExclusions,
     /// The target's median scrape interval in seconds; `None` with too few scrapes.
     interval: Option<f64>,
 }
@@ -250,7 +250,7 @@ impl View<'_> {
         let at = self.on_our_clock(at);
         let (from, to) = (at - reach, at + reach);
         self.restarts.iter().any(|(begin, end)| from < *end && *begin < to)
-            || self.excuses.clear(at, to) < (to - at)
+            || self.exclusions.clear(at, to) < (to - at)
     }
 
     /// Whether a scrape of our own at that time succeeded fast enough for Prometheus.
@@ -285,7 +285,7 @@ impl View<'_> {
             let sentence = "the scrapes end in the middle of their last line, so Prometheus rejects them";
             return Some(Diagnosis::new("metrics-truncated", serde_json::json!({}), sentence));
         }
-        let durations = super::Durations::of(scrapes, self.excuses);
+        let durations = super::Durations::of(scrapes, self.exclusions);
         let median = durations.median().filter(|median| *median > self.contract.scrape_within)?;
         (durations.0.len() >= FEW).then(|| slow_page(median))
     }

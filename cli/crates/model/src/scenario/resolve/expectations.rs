@@ -94,7 +94,7 @@ fn one(
     let fresh = expect.fresh.or(false)?;
     let Located { value: (that, measure, comparison, bound), span } = that?;
     if let Some(abort) = expect.abort.given().filter(|abort| abort.value)
-        && !measure.can_be_hopeless(comparison)
+        && !measure.can_be_ruled_out(comparison)
     {
         let message = format!("{} is not known before the load has ended", quoted(&that));
         let problem = Problem::at(abort.span.clone(), message, "so it cannot end the load");

@@ -26,7 +26,7 @@ impl Counter {
     pub(in super::super) fn judge(
         &self,
         run: &RecordedRun,
-        excuses: &StallExclusions,
+        exclusions: &StallExclusions,
         bottleneck: Option<Bottleneck<'_>>,
     ) -> Verdict {
         let subject = subject_of(&run.scenario, &self.expectation);
@@ -82,7 +82,7 @@ impl Counter {
             }
         }
         if outcome == Outcome::Inconclusive {
-            finding.details.extend(excuses.name(&self.touched));
+            finding.details.extend(exclusions.name(&self.touched));
         }
         let doubt = doubt.map(|doubt| format!("; {doubt}")).unwrap_or_default();
         Verdict::from_evidence(Claim::Expectation, subject, vec![finding], |_, _| {
@@ -98,10 +98,10 @@ impl Counter {
     fn fails_in_any_case(&self) -> bool {
         let Measure::Quantile { q, .. } = self.expectation.measure else { return false };
         let rank = rank(q, self.answered + self.dropped);
-        let below = self.excused.below + self.dropped;
+        let below = self.without_stalls.below + self.dropped;
         match self.expectation.comparison {
             Comparison::Less => below < rank,
-            Comparison::AtMost => below + self.excused.equal < rank,
+            Comparison::AtMost => below + self.without_stalls.equal < rank,
             _ => false,
         }
     }
@@ -110,8 +110,8 @@ impl Counter {
     fn is_far_off(&self, slack: Nanos) -> bool {
         let Measure::Quantile { q, .. } = self.expectation.measure else { return false };
         let is_upper = matches!(self.expectation.comparison, Comparison::Less | Comparison::AtMost);
-        let excused = self.histogram_excused.value_at_quantile(q) as f64;
-        is_upper && excused > self.expectation.bound + slack.0 as f64
+        let without_stalls = self.histogram_without_stalls.value_at_quantile(q) as f64;
+        is_upper && without_stalls > self.expectation.bound + slack.0 as f64
     }
 
     /// The outcome, and why it is Inconclusive where the generator or an early end may be the reason.
@@ -138,14 +138,15 @@ impl Counter {
                 None => (Outcome::Pass, None),
             };
         }
-        if self.holds_excused() {
-            let doubt = "without what may be due to the generator it holds".to_owned();
+        if self.holds_without_stalls() {
+            let doubt = "it holds once what the generator itself may have caused is left out".to_owned();
             return (Outcome::Inconclusive, Some(doubt));
         }
         // A generator that cannot keep up sends too little, and reads responses late.
         let is_rate = matches!(self.expectation.measure, Measure::Rate(_));
-        let excuses = |late: &Bottleneck<'_>| is_rate || (self.is_latency() && !self.is_far_off(late.slack));
-        match bottleneck.filter(excuses) {
+        let exclusions =
+            |late: &Bottleneck<'_>| is_rate || (self.is_latency() && !self.is_far_off(late.slack));
+        match bottleneck.filter(exclusions) {
             Some(Bottleneck { bound, .. }) => {
                 (Outcome::Inconclusive, Some(format!("the generator was the bottleneck: {bound}")))
             }
@@ -229,13 +230,13 @@ impl Counter {
     }
 
     /// Whether it would hold without what may be the generator's own.
-    fn holds_excused(&self) -> bool {
+    fn holds_without_stalls(&self) -> bool {
         let compare = |value: f64| self.expectation.comparison.holds(value, self.expectation.bound);
         match self.expectation.measure {
-            Measure::Mean(_) => compare(self.excused.sum as f64 / self.answered as f64),
-            Measure::Quantile { .. } | Measure::Max(_) => self.rank_holds(&self.excused),
+            Measure::Mean(_) => compare(self.without_stalls.sum as f64 / self.answered as f64),
+            Measure::Quantile { .. } | Measure::Max(_) => self.rank_holds(&self.without_stalls),
             Measure::ErrorRatio => {
-                compare(self.errors_excused as f64 / (self.requests + self.dropped) as f64)
+                compare(self.errors_of_service as f64 / (self.requests + self.dropped) as f64)
             }
             _ => false,
         }

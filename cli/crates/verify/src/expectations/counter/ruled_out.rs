@@ -18,7 +18,7 @@ impl Counter {
 
     /// Whether it fails in any case. `rest` is how many covered requests can still follow; `None` means any
     /// number.
-    pub(in super::super) fn is_hopeless(&self, rest: Option<u64>) -> bool {
+    pub(in super::super) fn is_ruled_out(&self, rest: Option<u64>) -> bool {
         let bound = self.expectation.bound;
         let beyond = |least: f64| match self.expectation.comparison {
             Comparison::Less => least >= bound,
@@ -33,17 +33,17 @@ impl Counter {
             Measure::Count(_) | Measure::Resent => beyond(self.count()),
             Measure::Max(_) => self.over(self.answered),
             // One error is enough, however many requests follow.
-            Measure::ErrorRatio if bound == 0.0 => self.errors_excused > 0,
+            Measure::ErrorRatio if bound == 0.0 => self.errors_of_service > 0,
             Measure::Rate(_) => false,
-            _ => rest.is_some_and(|rest| self.is_hopeless_with(rest, beyond)),
+            _ => rest.is_some_and(|rest| self.is_ruled_out_with(rest, beyond)),
         }
     }
 
-    fn is_hopeless_with(&self, rest: u64, beyond: impl Fn(f64) -> bool) -> bool {
+    fn is_ruled_out_with(&self, rest: u64, beyond: impl Fn(f64) -> bool) -> bool {
         let answered = self.answered + rest;
         match self.expectation.measure {
-            Measure::ErrorRatio => beyond(self.errors_excused as f64 / (self.seen() + rest) as f64),
-            Measure::Mean(_) => self.answered > 0 && beyond(self.excused.sum as f64 / answered as f64),
+            Measure::ErrorRatio => beyond(self.errors_of_service as f64 / (self.seen() + rest) as f64),
+            Measure::Mean(_) => self.answered > 0 && beyond(self.without_stalls.sum as f64 / answered as f64),
             Measure::Ratio(_) => {
                 let most = (self.matching + rest) as f64 / answered as f64;
                 let short = match self.expectation.comparison {
@@ -63,8 +63,10 @@ impl Counter {
     /// Whether fewer than `needed` responses are within an upper bound.
     fn over(&self, needed: u64) -> bool {
         match self.expectation.comparison {
-            Comparison::Less => self.excused.below < needed,
-            Comparison::AtMost | Comparison::Equal => self.excused.below + self.excused.equal < needed,
+            Comparison::Less => self.without_stalls.below < needed,
+            Comparison::AtMost | Comparison::Equal => {
+                self.without_stalls.below + self.without_stalls.equal < needed
+            }
             Comparison::Greater | Comparison::AtLeast => false,
         }
     }
@@ -72,11 +74,11 @@ impl Counter {
     /// The counts so far, in words.
     pub(in super::super) fn so_far(&self) -> String {
         match self.expectation.measure {
-            Measure::ErrorRatio => format!("{} of {} requests failed", self.errors_excused, self.seen()),
+            Measure::ErrorRatio => format!("{} of {} requests failed", self.errors_of_service, self.seen()),
             Measure::Count(_) | Measure::Resent => format!("{} already", self.count()),
             Measure::Ratio(_) => format!("{} of {} responses", self.matching, self.answered),
             _ => {
-                let fast = self.excused.below;
+                let fast = self.without_stalls.below;
                 format!("{} of {} responses took as long or longer", self.answered - fast, self.answered)
             }
         }
