@@ -72,10 +72,7 @@ impl Sample {
     pub fn is_error(&self) -> bool {
         match self.outcome {
             RequestOutcome::Status(_) => self.failed_check.is_some(),
-            RequestOutcome::NoResponse(
-                NoResponseReason::ClosedIdle | NoResponseReason::Resent | NoResponseReason::GivenUp,
-            ) => false,
-            _ => true,
+            outcome => !outcome.tells_nothing(),
         }
     }
 }
@@ -128,6 +125,13 @@ pub enum NotSentReason {
 }
 
 impl RequestOutcome {
+    /// Whether it shows neither that the service responded nor that it failed: the connection was being closed, or
+    /// nobody waited.
+    pub fn tells_nothing(self) -> bool {
+        use NoResponseReason::{ClosedIdle, GivenUp, Resent};
+        matches!(self, Self::NoResponse(ClosedIdle | Resent | GivenUp))
+    }
+
     /// Its representation in files: kind, status, cause.
     pub fn to_words(self) -> (&'static str, Option<u16>, Option<&'static str>) {
         match self {

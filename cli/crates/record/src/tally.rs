@@ -154,10 +154,7 @@ impl Tally {
                 batch.extras.get(row.extra as usize).is_some_and(|extra| extra.failed_check != NONE);
             match row.outcome {
                 RequestOutcome::Status(_) => count_latency(&mut self.latency, Nanos(row.done - row.intended)),
-                RequestOutcome::NoResponse(NoResponseReason::ClosedIdle | NoResponseReason::GivenUp) => {
-                    is_error = false;
-                }
-                _ => is_error = true,
+                outcome => is_error = !outcome.tells_nothing(),
             }
             if is_error {
                 self.errors += 1;

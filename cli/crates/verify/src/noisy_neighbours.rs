@@ -84,7 +84,7 @@ impl NoisyNeighbourCollector {
         let Some(phase) = self.tenants.get_mut(sample.tenant).map(|phases| &mut phases[index]) else {
             return;
         };
-        if sample.iteration == 0 {
+        if sample.iteration == 0 || sample.outcome.tells_nothing() {
             return;
         }
         match sample.outcome {

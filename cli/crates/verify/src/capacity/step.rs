@@ -18,7 +18,7 @@ use saasbench_model::{
     units::Nanos,
 };
 use saasbench_record::{
-    sample::{RequestOutcome, Sample},
+    sample::{NoResponseReason, RequestOutcome, Sample},
     tally::{count_latency, latency_histogram},
 };
 
@@ -126,7 +126,8 @@ impl Flow {
 
     /// Counts a sample.
     pub fn add(&mut self, sample: &Sample) {
-        if sample.outcome == RequestOutcome::Dropped || sample.intended < self.begin {
+        let is_resent = sample.outcome == RequestOutcome::NoResponse(NoResponseReason::Resent);
+        if sample.outcome == RequestOutcome::Dropped || is_resent || sample.intended < self.begin {
             return;
         }
         let is_open = |at: Nanos| i64::from(sample.intended <= at && at < sample.done);

@@ -246,6 +246,9 @@ impl Cell {
             self.dropped += 1;
             return;
         }
+        if sample.outcome.tells_nothing() {
+            return;
+        }
         let Some(block) = self.blocks.get_mut(block) else { return };
         block.requests += 1;
         block.errors += u64::from(sample.is_error());
