@@ -35,6 +35,14 @@ pub use shell::{CompletionsArgs, ManArgs};
 pub use stress::StressArgs;
 pub use up::{SuperviseChildArgs, UpArgs};
 
+const METRICS_EXIT_CODES: &str = "Exit codes:
+  0    no findings
+  1    findings
+  2    the command line is wrong, or a file cannot be read
+  4    the service did not respond
+  5    saasbench itself could not go on (disk full, a defect)
+  130  interrupted";
+
 const EXIT_CODES: &str = "Exit codes:
   0    all claims pass
   1    a claim failed
@@ -154,7 +162,7 @@ const METRICS_EXAMPLES: &str = "Examples:
 
 /// Arguments of `metrics`.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{METRICS_EXAMPLES}\n\n{EXIT_CODES}"))]
+#[command(after_help = format!("{METRICS_EXAMPLES}\n\n{METRICS_EXIT_CODES}"))]
 pub struct MetricsArgs {
     /// Expositions: URLs (without a path, /metrics is requested), files, or `-` for standard input
     #[arg(value_name = "URL|FILE", required = true)]
