@@ -106,7 +106,7 @@ fn one(run: &RecordedRun, subject: &str, seen: &[Seen]) -> Verdict {
     let [(_, first), .., (_, last)] = seen else {
         return Verdict::inconclusive(Claim::Redis, subject, "there are fewer than two samples");
     };
-    if seen.iter().all(|(_, health)| health.keys == 0) {
+    if last.evicted <= first.evicted && seen.iter().all(|(_, health)| health.keys == 0) {
         let why = format!("not tested: it had no key at any of {} samples", seen.len());
         return Verdict::inconclusive(Claim::Redis, subject, why);
     }

@@ -158,7 +158,7 @@ pub struct Evidence {
     /// For a violated limit: the complete proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,
-    /// On the first finding of a failed claim: the hypothesis that explains every violations findings, if there is
+    /// On the first finding of a failed claim: the hypothesis that explains all of its findings, if there is
     /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diagnosis: Option<Diagnosis>,

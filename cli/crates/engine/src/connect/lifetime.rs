@@ -47,7 +47,7 @@ impl Lifetime {
         // The request must arrive before the server closes it.
         let is_kept = self.kept_for.is_none_or(|kept| self.idle(now) + self.race() < kept);
         let is_first = self.requests == 0 && open == 0;
-        (is_first || reuse.scope != Some(ConnectionScope::PerRequest)) && is_young && is_fresh && is_kept
+        is_first || reuse.scope != Some(ConnectionScope::PerRequest) && is_young && is_fresh && is_kept
     }
 
     /// How long it had been idle, if a server may have closed it for that just when a request was sent, at

@@ -79,7 +79,9 @@ enum Failure {
     LeftOut,
     /// The same of this stream only.
     Refused,
-    /// The stream or the connection broke.
+    /// The server ended the stream, so it had received the request.
+    Reset,
+    /// The connection broke.
     Lost,
     /// What was received is not a response.
     Malformed,
@@ -94,6 +96,8 @@ impl Failure {
             Self::Refused
         } else if error.is_remote() && error.is_go_away() {
             Self::LeftOut
+        } else if error.is_remote() && error.is_reset() {
+            Self::Reset
         } else if error.is_library() {
             Self::Malformed
         } else {
@@ -255,6 +259,7 @@ impl<R: Resolve> Transport for Http2<R> {
                         None => NoResponseReason::ConnectionLost,
                     }))
                 }
+                Some(Err(Failure::Reset)) => Err(SendError::NoResponse(NoResponseReason::ConnectionLost)),
                 Some(Err(Failure::Malformed)) => Err(SendError::NoResponse(NoResponseReason::Malformed)),
                 None => Err(SendError::NoResponse(NoResponseReason::Timeout)),
             };
